@@ -1,0 +1,217 @@
+"""Goods on their way, their arrival, and their way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from node.core.document.common import (
+    DeliveryTerms,
+    DocumentHeader,
+    DocumentKey,
+    ItemProperty,
+    ItemRef,
+    LineKind,
+    LocationRef,
+    Measure,
+    Note,
+    Package,
+    Price,
+    QualifiedDate,
+    Reason,
+    Reference,
+    Trace,
+)
+from node.core.quantity import Quantity
+
+
+class AdviceStatus(StrEnum):
+    """Whether an advice stands, is corrected by this revision, or never happened."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    ORIGINAL = "ORIGINAL"
+    CORRECTED = "CORRECTED"
+    CANCELLED = "CANCELLED"
+
+
+class DeliveryEvent(StrEnum):
+    """One of the schema's words; UNSPECIFIED means that it was not said."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    PICKED_UP = "PICKED_UP"
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    RETURNED = "RETURNED"
+    READY_FOR_COLLECTION = "READY_FOR_COLLECTION"
+    COLLECTED = "COLLECTED"
+
+
+class Disposition(StrEnum):
+    """One of the schema's words; UNSPECIFIED means that it was not said."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    RESTOCK = "RESTOCK"
+    REPAIR = "REPAIR"
+    SCRAP = "SCRAP"
+    RETURN_TO_MAKER = "RETURN_TO_MAKER"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carriage:
+    """Carriage."""
+
+    carrier: str = ""
+    service: str = ""
+    tracking: str = ""
+    tracking_uri: str = ""
+    vehicle: str = ""
+    transport_mode: str = ""
+    shipment_id: str = ""
+    consignment_id: str = ""
+    driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DespatchLine:
+    """Despatch line."""
+
+    line_id: str = ""
+    order: DocumentKey | None = None
+    order_line_id: str = ""
+    schedule_id: str = ""
+    item: ItemRef | None = None
+    quantity: Quantity | None = None
+    # Catch weight: what will be invoiced.
+    billed_quantity: Quantity | None = None
+    outstanding_quantity: Quantity | None = None
+    outstanding_reason: Reason | None = None
+    trace: tuple[Trace, ...] = ()
+    line_kind: LineKind = LineKind.UNSPECIFIED
+    parent_line: str = ""
+    notes: tuple[Note, ...] = ()
+    references: tuple[Reference, ...] = ()
+    properties: tuple[ItemProperty, ...] = ()
+    substitutes: ItemRef | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DespatchAdvice:
+    """Despatch advice."""
+
+    header: DocumentHeader | None = None
+    status: AdviceStatus = AdviceStatus.UNSPECIFIED
+    order: DocumentKey | None = None
+    despatched_at: datetime | None = None
+    dates: tuple[QualifiedDate, ...] = ()
+    carriage: Carriage | None = None
+    ship_from: LocationRef | None = None
+    ship_to: LocationRef | None = None
+    packages: tuple[Package, ...] = ()
+    lines: tuple[DespatchLine, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    delivery_terms: DeliveryTerms | None = None
+    type_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivingLine:
+    """Receiving line."""
+
+    line_id: str = ""
+    order: DocumentKey | None = None
+    order_line_id: str = ""
+    despatch: DocumentKey | None = None
+    despatch_line_id: str = ""
+    item: ItemRef | None = None
+    accepted: Quantity | None = None
+    short: Quantity | None = None
+    over: Quantity | None = None
+    damaged: Quantity | None = None
+    wrong: Quantity | None = None
+    reason: Reason | None = None
+    trace: tuple[Trace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivingAdvice:
+    """Receiving advice."""
+
+    header: DocumentHeader | None = None
+    status: AdviceStatus = AdviceStatus.UNSPECIFIED
+    despatch: DocumentKey | None = None
+    order: DocumentKey | None = None
+    received_at: datetime | None = None
+    location: LocationRef | None = None
+    lines: tuple[ReceivingLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStatus:
+    """What the carrier says happened; consumers send no receiving advice."""
+
+    header: DocumentHeader | None = None
+    despatch: DocumentKey | None = None
+    order: DocumentKey | None = None
+    event: DeliveryEvent = DeliveryEvent.UNSPECIFIED
+    occurred_at: datetime | None = None
+    location: LocationRef | None = None
+    reason: Reason | None = None
+    sscc: tuple[str, ...] = ()
+    tracking: str = ""
+    # Proof of delivery: media and hash are in the header's attachments; who signed is personal data.
+    signed_personal_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnLine:
+    """Return line."""
+
+    line_id: str = ""
+    order: DocumentKey | None = None
+    order_line_id: str = ""
+    item: ItemRef | None = None
+    quantity: Quantity | None = None
+    reason: Reason | None = None
+    trace: tuple[Trace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnAnnouncement:
+    """Return announcement."""
+
+    header: DocumentHeader | None = None
+    order: DocumentKey | None = None
+    return_to: LocationRef | None = None
+    lines: tuple[ReturnLine, ...] = ()
+    carriage: Carriage | None = None
+    dates: tuple[QualifiedDate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnReceiptLine:
+    """Return receipt line."""
+
+    line_id: str = ""
+    return_line_id: str = ""
+    item: ItemRef | None = None
+    quantity: Quantity | None = None
+    disposition: Disposition = Disposition.UNSPECIFIED
+    reason: Reason | None = None
+    trace: tuple[Trace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnReceipt:
+    """Return receipt."""
+
+    header: DocumentHeader | None = None
+    announcement: DocumentKey | None = None
+    order: DocumentKey | None = None
+    received_at: datetime | None = None
+    location: LocationRef | None = None
+    lines: tuple[ReturnReceiptLine, ...] = ()

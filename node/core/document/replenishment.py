@@ -1,0 +1,93 @@
+"""Demand that travels up the chain, and the supply that is promised for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node.core.document.common import (
+    DocumentHeader,
+    DocumentKey,
+    ItemRef,
+    LocationRef,
+    Period,
+    QualifiedDate,
+    Reason,
+)
+from node.core.quantity import Quantity
+
+
+class Commitment(StrEnum):
+    """One of the schema's words; UNSPECIFIED means that it was not said."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    INFORMATION = "INFORMATION"
+    PLANNED = "PLANNED"
+    FIRM = "FIRM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplenishmentLine:
+    """Replenishment line."""
+
+    line_id: str = ""
+    item: ItemRef | None = None
+    quantity: Quantity | None = None
+    dates: tuple[QualifiedDate, ...] = ()
+    location: LocationRef | None = None
+    commitment: Commitment = Commitment.UNSPECIFIED
+    # Pseudonymous ids of the demands behind this line, carried through every hop so that each is counted once.
+    demand_ids: tuple[str, ...] = ()
+    on_hand: Quantity | None = None
+    reorder_point: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplenishmentRequest:
+    """Replenishment request."""
+
+    header: DocumentHeader | None = None
+    commitment: Commitment = Commitment.UNSPECIFIED
+    lines: tuple[ReplenishmentLine, ...] = ()
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplenishmentResponseLine:
+    """Replenishment response line."""
+
+    line_id: str = ""
+    item: ItemRef | None = None
+    quantity: Quantity | None = None
+    dates: tuple[QualifiedDate, ...] = ()
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplenishmentResponse:
+    """What will come and when; becomes the requester's expected supply."""
+
+    header: DocumentHeader | None = None
+    request: DocumentKey | None = None
+    lines: tuple[ReplenishmentResponseLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastLine:
+    """Forecast line."""
+
+    line_id: str = ""
+    item: ItemRef | None = None
+    location: LocationRef | None = None
+    period: Period | None = None
+    quantity: Quantity | None = None
+    commitment: Commitment = Commitment.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Forecast."""
+
+    header: DocumentHeader | None = None
+    horizon: Period | None = None
+    lines: tuple[ForecastLine, ...] = ()

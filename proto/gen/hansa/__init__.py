@@ -1,0 +1,1 @@
+"""Generated from proto/hansa by scripts/gen_proto; do not edit."""
