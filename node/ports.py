@@ -1,0 +1,314 @@
+"""What the application needs of the world, as protocols: the store's transaction, keys, the clock, randomness.
+
+The store implements `Transaction` once, on SQLAlchemy, for SQLite and PostgreSQL; nothing here knows SQL. A use case
+is a function that takes a `Transaction`; the shell runs it, commits, and only then lets its result out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from node.core.rows import (
+    AliasRow,
+    CardRow,
+    CursorRow,
+    DocumentRow,
+    HandoverRow,
+    HeadRow,
+    LineEventRow,
+    LinkRow,
+    OrderLineRow,
+    OrderRow,
+    PartnerRow,
+    ReceiptRow,
+    ReplenishmentRuleRow,
+    SnapshotRow,
+    StockRow,
+)
+
+__all__ = [
+    "Clock",
+    "DocumentStore",
+    "HandoverStore",
+    "Identity",
+    "LinkStore",
+    "OrderIdentity",
+    "OrderStore",
+    "PartnerStore",
+    "Random",
+    "SettingStore",
+    "Signer",
+    "StockStore",
+    "Store",
+    "Transaction",
+    "Verifier",
+]
+
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """The instant, aware and in UTC."""
+
+
+class Random(Protocol):
+    """The only source of randomness."""
+
+    def token(self, size: int) -> bytes:
+        """`size` unpredictable bytes."""
+
+
+class Signer(Protocol):
+    """Our own signing key that a partner knows already."""
+
+    @property
+    def key_id(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature (64 bytes)."""
+
+
+Verifier = Callable[[bytes, bytes, bytes], bool]
+"""(public key, signature, message) -> whether the Ed25519 signature is good."""
+
+
+class Identity(NamedTuple):
+    """The business identity of a document on one partner's links."""
+
+    issuer: str
+    unit: str
+    type: str
+    number: str
+    series: str
+    revision: int
+
+
+class OrderIdentity(NamedTuple):
+    """The business identity of an order, whatever its revision."""
+
+    issuer: str
+    unit: str
+    number: str
+    series: str
+
+
+class PartnerStore(Protocol):
+    """Partners and their cards. Our own company is the partner in state "self"."""
+
+    def get(self, partner_id: str) -> PartnerRow | None: ...
+    def own(self) -> PartnerRow:
+        """Our own row. Raises ConfigError when `hansa init` has not been run."""
+
+    def all(self) -> list[PartnerRow]:
+        """All partners but ourselves, by name."""
+
+    def put(self, row: PartnerRow) -> None:
+        """Insert or replace by partner_id."""
+
+    def cards(self, partner_id: str) -> list[CardRow]:
+        """A partner's cards by sequence."""
+
+    def put_card(self, row: CardRow) -> None:
+        """Insert or replace by (partner_id, sequence)."""
+
+
+class LinkStore(Protocol):
+    """Positions, signed heads and receipts of both directions."""
+
+    def get(self, partner_id: str, direction: str) -> LinkRow | None: ...
+    def put(self, row: LinkRow) -> None: ...
+    def all(self) -> list[LinkRow]: ...
+    def add_head(self, row: HeadRow) -> None: ...
+    def head_at(self, partner_id: str, direction: str, epoch: int, number: int) -> HeadRow | None: ...
+    def heads_after(self, partner_id: str, direction: str, epoch: int, number: int, limit: int) -> list[HeadRow]: ...
+    def add_receipt(self, row: ReceiptRow) -> None: ...
+    def receipt_at(self, partner_id: str, direction: str, epoch: int, sequence: int) -> ReceiptRow | None: ...
+    def receipts_after(
+        self, partner_id: str, direction: str, epoch: int, sequence: int, limit: int
+    ) -> list[ReceiptRow]: ...
+
+
+class DocumentStore(Protocol):
+    """Documents of both directions, by link number and by business identity."""
+
+    def next_ids(self, count: int) -> int:
+        """Reserve `count` document ids and return the first; ids only ever grow."""
+
+    def add(self, rows: Sequence[DocumentRow]) -> None: ...
+    def get(self, document_id: int) -> DocumentRow | None: ...
+    def waiting(self, partner_id: str, limit: int, aged_before: int) -> list[DocumentRow]:
+        """Documents without a number, by priority (those stored before `aged_before` count as most urgent), then id."""
+
+    def waiting_partners(self) -> list[str]:
+        """Partners for whom documents wait for a number."""
+
+    def number(self, numbered: Sequence[tuple[int, int, int]]) -> None:
+        """Give numbers: (epoch, number, document_id); the state becomes "sent"."""
+
+    def span(self, partner_id: str, direction: str, epoch: int, first: int, last: int) -> list[DocumentRow]:
+        """Documents first..last of a link, by number."""
+
+    def find(self, partner_id: str, direction: str, identities: Sequence[Identity]) -> dict[Identity, DocumentRow]:
+        """The standing document (waiting, sent or taken, and no duplicate) of each identity that has one."""
+
+    def set_outcomes(self, outcomes: Sequence[tuple[str, str, int]]) -> None:
+        """Set (state, reasons, document_id)."""
+
+    def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
+        """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""
+
+    def held_objects(self, partner_id: str) -> set[str]:
+        """Object keys of received documents that are held: what follows on them waits behind."""
+
+    def list(
+        self,
+        *,
+        partner_id: str | None = None,
+        direction: str | None = None,
+        type: str | None = None,
+        state: str | None = None,
+        number: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[DocumentRow]:
+        """Newest first; `before` is a document id for paging."""
+
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """(partner_id, direction, state, count) over all documents."""
+
+    def erase(self, document_ids: Sequence[int], *, personal_only: bool) -> None:
+        """Forget bytes and salts; the leaf stays, so the chain still verifies."""
+
+    def erasable(self, types: Sequence[str], stored_before: int, *, personal_only: bool, limit: int) -> list[int]:
+        """Ids of documents (no longer waiting, sent or held) of these types stored before, not yet erased."""
+
+
+class HandoverStore(Protocol):
+    """What waits to go into our ERP."""
+
+    def add(self, rows: Sequence[HandoverRow]) -> None: ...
+    def due(self, now: int, types: Sequence[str], limit: int) -> list[HandoverRow]:
+        """Waiting rows of these types with next_at <= now, in document order."""
+
+    def get(self, document_id: int) -> HandoverRow | None: ...
+    def put(self, row: HandoverRow) -> None: ...
+    def failed(self, limit: int) -> list[HandoverRow]: ...
+    def counts(self) -> dict[str, int]:
+        """Rows by state."""
+
+
+class OrderStore(Protocol):
+    """Orders, their lines, and what happened to them."""
+
+    def next_ids(self, count: int) -> int: ...
+    def add_orders(self, rows: Sequence[OrderRow]) -> None: ...
+    def update_orders(self, rows: Sequence[OrderRow]) -> None:
+        """Replace by order_id."""
+
+    def put_lines(self, rows: Sequence[OrderLineRow]) -> None:
+        """Insert or replace by (order_id, line_id)."""
+
+    def add_lines(self, rows: Sequence[OrderLineRow]) -> None:
+        """Insert lines of new orders."""
+
+    def add_events(self, rows: Sequence[LineEventRow]) -> None: ...
+    def find(self, partner_id: str, identities: Sequence[OrderIdentity]) -> dict[OrderIdentity, OrderRow]: ...
+    def lines(self, order_ids: Sequence[int]) -> list[OrderLineRow]:
+        """By order and ordinal."""
+
+    def events(self, order_ids: Sequence[int]) -> list[LineEventRow]:
+        """All events, by order, in the order they were stored."""
+
+    def supersede(self, order_id: int, document_ids: Sequence[int]) -> None:
+        """Events of these documents no longer stand."""
+
+    def search(
+        self, *, number: str | None = None, partner_id: str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[OrderRow]:
+        """Newest first; `number` matches the order's, the seller's or the customer order's number."""
+
+
+class StockStore(Protocol):
+    """Our own stock, and what partners share of theirs."""
+
+    def put(self, rows: Sequence[StockRow]) -> None:
+        """Insert or replace by (item_key, partner_id, snapshot, location, pool, status)."""
+
+    def figures(self, item_keys: Sequence[str]) -> list[StockRow]:
+        """Rows in force (of each partner's current snapshot, and our own) of these items. This is the hot path."""
+
+    def own_changed(self, after: int, limit: int) -> list[StockRow]:
+        """Our own rows with change > after, by change."""
+
+    def next_changes(self, count: int) -> int:
+        """Reserve `count` change numbers and return the first."""
+
+    def last_change(self) -> int: ...
+    def current_snapshot(self, partner_id: str) -> SnapshotRow | None: ...
+    def snapshot_named(self, partner_id: str, name: str) -> SnapshotRow | None: ...
+    def put_snapshot(self, row: SnapshotRow) -> None: ...
+    def drop_old(self, limit: int) -> int:
+        """Delete at most `limit` rows of snapshots in state "old"; returns how many went."""
+
+    def count(self, partner_id: str) -> int: ...
+    def put_aliases(self, rows: Sequence[AliasRow]) -> None: ...
+    def aliases(self, names: Sequence[str]) -> list[AliasRow]:
+        """Rows whose alias or item_number is one of `names`."""
+
+    def put_rules(self, rows: Sequence[ReplenishmentRuleRow]) -> None: ...
+    def rules(self, item_keys: Sequence[str]) -> list[ReplenishmentRuleRow]: ...
+
+
+class SettingStore(Protocol):
+    """Small named values and adapters' cursors."""
+
+    def get(self, name: str) -> str | None: ...
+    def put(self, name: str, value: str) -> None: ...
+    def cursor(self, adapter: str) -> CursorRow | None: ...
+    def put_cursor(self, row: CursorRow) -> None: ...
+
+
+class Transaction(Protocol):
+    """One transaction of the store: all of it happens, or nothing."""
+
+    partners: PartnerStore
+    links: LinkStore
+    documents: DocumentStore
+    handovers: HandoverStore
+    orders: OrderStore
+    stock: StockStore
+    settings: SettingStore
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A part that can fail alone: leaving it by an exception undoes only what was done inside."""
+
+
+class Store(Protocol):
+    """A database. Writes go through one writer, which groups waiting use cases into one commit."""
+
+    def write(self, use_case: Callable[[Transaction], Result]) -> Result:
+        """Run and commit; blocks until it is durable. An exception rolls back only this use case."""
+
+    def read(self, use_case: Callable[[Transaction], Result]) -> Result:
+        """Run on a read snapshot, beside the writer."""
+
+    async def write_async(self, use_case: Callable[[Transaction], Result]) -> Result:
+        """As `write`, without blocking the event loop."""
+
+    async def read_async(self, use_case: Callable[[Transaction], Result]) -> Result:
+        """As `read`, without blocking the event loop."""
+
+    def close(self) -> None: ...
+
+
+Fields = Mapping[str, Any]
+"""A document as nested plain values, as adapters and JSON give it."""
+
+Rows = Iterable[Sequence[Any]]
