@@ -1,4 +1,8 @@
-"""The table of unit codes: UN/ECE Recommendation 20 with exact factors, Recommendation 21 packages as bare codes.
+"""The table of unit codes: those of UN/ECE Recommendation 20 that trade uses, with exact factors.
+
+Source: UN/ECE Recommendation 20, Annexes I to III, revision 17. Codes marked as deleted there (KTM, ST, PK...) are not
+in it, deprecated ones with an equal (NPR, HAR) are.
+
 
 Factors are exact by definition: the international yard and pound of 1959 (0.9144 m, 0.45359237 kg), the US gallon of
 231 cubic inches, the imperial gallon of 4.54609 l. Rec 20 prints many of them rounded; exact ones are used here, so
@@ -12,7 +16,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-__all__ = ["PACKAGES", "PIECES", "UNITS", "Unit", "is_unit"]
+from node.core.package_codes import PACKAGES
+from node.errors import RefusedError
+
+__all__ = ["PIECES", "UNITS", "Unit", "check_unit", "is_unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,9 @@ _MEASURES: Final = {
         NAR 1 number of articles
         PR 2 pair
         NPR 2 number of pairs
-        HD 6 half dozen
+        TP 10 ten pack
         DZN 12 dozen
+        DPC 12 dozen piece
         SCO 20 score
         TPR 20 ten pair
         DPR 24 dozen pair
@@ -48,6 +56,7 @@ _MEASURES: Final = {
         GRO 144 gross
         MIL 1000 thousand
         T3 1000 thousand piece
+        E12 1000 mille
         GGR 1728 great gross
         MIO 1000000 million
         MLD 1000000000 milliard
@@ -68,14 +77,19 @@ _MEASURES: Final = {
         2U 1000 megagram
         KTN 1000000 kilotonne
         CTM 0.0002 metric carat
+        DRI 0.0017718451953125 dram (UK)
+        DRA 0.0038879346 dram (US)
         GRN 0.00006479891 grain
         DWT 0.00155517384 pennyweight
         ONZ 0.028349523125 ounce (avoirdupois)
         APZ 0.0311034768 troy ounce or apothecary ounce
         LBT 0.3732417216 troy pound (US)
         LBR 0.45359237 pound
+        M86 0.5 pfund
         STI 6.35029318 stone (UK)
+        CNT 45.359237 cental (UK)
         CWA 45.359237 hundred pound (cwt) / hundred weight (US)
+        QTR 12.70058636 quarter (UK)
         CWI 50.80234544 hundred weight (UK)
         STN 907.18474 ton (US) or short ton (UK/US)
         LTN 1016.0469088 ton (UK) or long ton (US)
@@ -90,7 +104,9 @@ _MEASURES: Final = {
         DMT 0.1 decimetre
         A45 10 decametre
         HMT 100 hectometre
-        KTM 1000 kilometre
+        JPS 100 hundred metre
+        KMT 1000 kilometre
+        MAM 1000000 megametre
         LM 1 linear metre
         77 0.0000254 milli-inch
         INH 0.0254 inch
@@ -99,6 +115,8 @@ _MEASURES: Final = {
         YRD 0.9144 yard
         LY 0.9144 linear yard
         AK 1.8288 fathom
+        X1 20.1168 Gunter's chain
+        M50 201.168 furlong
         SMI 1609.344 mile (statute mile)
         NMI 1852 nautical mile
     """,
@@ -114,6 +132,9 @@ _MEASURES: Final = {
         HAR 10000 hectare
         H18 10000 square hectometre
         KMK 1000000 square kilometre
+        SQR 9.290304 square, roofing
+        BB 20.2322176 base box
+        56 100 sitas
         INK 0.00064516 square inch
         FTK 0.09290304 square foot
         YDK 0.83612736 square yard
@@ -134,9 +155,15 @@ _MEASURES: Final = {
         CMQ 0.001 cubic centimetre
         DMQ 1 cubic decimetre
         MTQ 1000 cubic metre
+        G26 1000 stere
+        FF 100000 hundred cubic metre
+        R9 1000000 thousand cubic metre
+        HMQ 1000000000 million cubic metre
         DMA 1000000 cubic decametre
         INQ 0.016387064 cubic inch
         FTQ 28.316846592 cubic foot
+        HH 2831.6846592 hundred cubic foot
+        FC 28316.846592 thousand cubic foot
         YDQ 764.554857984 cubic yard
         OZA 0.0295735295625 fluid ounce (US)
         OZI 0.0284130625 fluid ounce (UK)
@@ -151,23 +178,34 @@ _MEASURES: Final = {
         GLL 3.785411784 gallon (US)
         GLD 4.40488377086 dry gallon (US)
         GLI 4.54609 gallon (UK)
+        WG 3.785411784 wine gallon
+        G25 0.00492892159375 teaspoon (US)
+        G24 0.01478676478125 tablespoon (US)
+        G21 0.2365882365 cup [unit of volume]
+        G23 8.80976754172 peck
+        L43 9.09218 peck (UK)
         BUA 35.23907016688 bushel (US)
         BUI 36.36872 bushel (UK)
         BLD 115.627123584 dry barrel (US)
         BLL 158.987294928 barrel (US)
+        B4 163.65924 barrel, imperial
         BFT 2.359737216 board foot
+        BP 235.9737216 hundred board foot
         MBF 2359.737216 thousand board foot
         WCD 3624.556363776 cord
+        M68 3624.556363776 cord (128 ft3)
+        WSD 4672.27968768 standard
     """,
     # base: second
     "time": """
-        SEC 1 second (unit of time)
+        SEC 1 second [unit of time]
         B98 0.000001 microsecond
         C26 0.001 millisecond
-        MIN 60 minute (unit of time)
+        MIN 60 minute [unit of time]
         HUR 3600 hour
         DAY 86400 day
         WEE 604800 week
+        DAD 864000 ten day
     """,
     # base: month. Rec 20 prints averages in seconds for these; contracts count in calendar months, never in seconds.
     "calendar": """
@@ -175,7 +213,6 @@ _MEASURES: Final = {
         QAN 3 quarter (of a year)
         SAN 6 half year (6 months)
         ANN 12 year
-        DEC 120 decade (ten years)
     """,
     # base: joule
     "energy": """
@@ -188,6 +225,9 @@ _MEASURES: Final = {
         KWH 3600000 kilowatt hour
         MWH 3600000000 megawatt hour (1000 kW.h)
         GWH 3600000000000 gigawatt hour
+        D32 3600000000000000 terawatt hour
+        E14 4186.8 kilocalorie (international table)
+        N71 105505585.262 therm (EC)
         BTU 1055.05585262 British thermal unit (international table)
     """,
     # base: watt
@@ -202,10 +242,18 @@ _MEASURES: Final = {
     "data": """
         A99 1 bit
         AD 8 byte
+        Q12 8 octet
+        C37 1000 kilobit
+        D36 1000000 megabit
+        B68 1000000000 gigabit
+        E64 8192 kibibyte
+        E63 8388608 mebibyte
+        E62 8589934592 gibibyte
         2P 8000 kilobyte
         4L 8000000 megabyte
         E34 8000000000 gigabyte
         E35 8000000000000 terabyte
+        E36 8000000000000000 petabyte
     """,
     # base: litre of pure alcohol, which is not a litre of the drink
     "pure alcohol": """
@@ -216,73 +264,125 @@ _MEASURES: Final = {
     "pressure": """
         PAL 1 pascal
         KPA 1000 kilopascal
+        MBR 100 millibar
         BAR 100000 bar [unit of pressure]
         MPA 1000000 megapascal
     """,
-    # base: volt, ampere, hertz
+    # base: volt
     "voltage": """
         VLT 1 volt
         2Z 0.001 millivolt
         KVT 1000 kilovolt
     """,
+    # base: ampere
     "current": """
         AMP 1 ampere
         4K 0.001 milliampere
     """,
+    # base: coulomb
     "charge": """
         COU 1 coulomb
+        E09 3.6 milliampere hour
         AMH 3600 ampere hour
+        TAH 3600000 kiloampere hour (thousand ampere hour)
     """,
+    # base: hertz
     "frequency": """
         HTZ 1 hertz
         KHZ 1000 kilohertz
         MHZ 1000000 megahertz
+        A86 1000000000 gigahertz
     """,
 }
 
 # Units without a general factor: they convert only by the item's own factor, and never silently. Kilograms of a named
-# substance are here on purpose: a kilogram of fertiliser is not a kilogram of nitrogen.
+# substance are here on purpose: a kilogram of fertiliser is not a kilogram of nitrogen. So are the
+# acre (Rec 20 prints the survey acre, most people mean the international one, 4 parts in a million smaller), ream and
+# quire (typically 500 and 25 sheets, says Rec 20, so not always), and packs of so many packs.
 _OTHER: Final = """
     10 group
     11 outfit
     13 ration
     14 shot
+    1I fixed rate
     20 twenty foot container
     21 forty foot container
+    24 theoretical pound
+    27 theoretical ton
+    3C manmonth
     58 net kilogram
+    59 part per million
     5B batch
+    60 percent weight
+    A9 rate
+    AA ball
+    AB bulk pack
+    ACR acre
     ACT activity
     AS assortment
-    AV capsule
+    ASM alcoholic strength by mass
+    ASU alcoholic strength by volume
     AY assembly
-    BB base box
-    BW base weight
     CCT carrying capacity in metric ton
     CEL degree Celsius
-    CTG content gram
+    CG card
+    CLF hundred leave
     CNP hundred pack
-    CNT content ton
-    DPC dozen piece
+    CTG content gram
+    CTN content ton (metric)
+    D46 volt - ampere
+    D63 book
+    D65 round
+    D68 number of words
+    DB dry pound
+    DEC decade
     DPT displacement tonnage
     DRL dozen roll
+    DT dry ton
     DZP dozen pack
+    E21 shares
+    E22 TEU
+    E23 tyre
+    E25 active unit
     E27 dose
+    E28 air dry ton
+    E30 strand
+    E37 pixel
+    E38 megapixel
+    E4 gross kilogram
     E48 service unit
     E49 working day
     E50 accounting unit
     E51 job
+    E53 test
     E54 trip
+    E55 use
     FAH degree Fahrenheit
-    GT gross ton
+    FL flake ton
+    GDW gram, dry weight
+    GFI gram of fissile isotope
+    GIC gram, including container
+    GIP gram, including inner packaging
     H80 rack unit
+    HA hank
+    HBX hundred boxes
+    HDW hundred kilogram, dry weight
+    HEA head
+    HIU hundred international unit
+    HKM hundred kilogram, net mass
     IE person
+    JNT pipeline joint
+    JWL number of jewels
+    KA cake
+    KCC kilogram of choline chloride
     KDW kilogram drained net weight
     KEL kelvin
-    KGS kilogram per second
     KHY kilogram of hydrogen peroxide
+    KIC kilogram, including container
+    KIP kilogram, including inner packaging
     KMA kilogram of methylamine
     KNI kilogram of nitrogen
-    KNS kilogram of named substance
+    KNS kilogram named substance
     KPH kilogram of potassium hydroxide (caustic potash)
     KPO kilogram of potassium oxide
     KPP kilogram of phosphorus pentoxide (phosphoric anhydride)
@@ -291,179 +391,80 @@ _OTHER: Final = """
     KT kit
     KUR kilogram of uranium
     KVA kilovolt - ampere
+    KVR kilovar
+    KWO kilogram of tungsten trioxide
     LEF leaf
     LH labour hour
+    LN length
     LO lot [unit of procurement]
+    LR layer
     LS lump sum
+    LUB metric ton, lubricating oil
     LUM lumen
     LUX lux
-    MLP megalitre
-    NBB number of bobbins
+    M4 monetary value
+    MD air dry metric ton
+    MIU million international unit
+    MND kilogram, dry weight
+    MVA megavolt - ampere
     NCL number of cells
+    NF message
+    NIL nil
     NIU number of international units
+    NL load
     NM3 Normalised cubic metre
     NMP number of packs
-    NPL number of parcels
     NPT number of parts
-    NRL number of rolls
-    NTT net register ton
+    NX part per thousand
+    OA panel
     OHM ohm
     OT overtime hour
     P1 percent
+    P5 five pack
     PD pad
-    PG plate
+    PFL proof litre
     PGL proof gallon
+    PTN portion
+    Q3 meal
+    QB page - hardcopy
+    QR quire
+    RH running or operating hour
     RM ream
+    ROM room
     RP pound per ream
     SET set
+    SG segment
     SM3 Standard cubic metre
     SQ square
-    ST sheet
+    SR strip
     STC stick
+    STK stick, cigarette
+    STL standard litre
+    STW straw
     SW skein
+    SX shipment
     SYR syringe
-    TAH kiloampere hour (thousand ampere hour)
+    TIC metric ton, including container
+    TIP metric ton, including inner packaging
     TKM tonne kilometre
+    TMS kilogram of imported meat, less offal
+    TST ten set
+    TTS ten thousand sticks
+    U1 treatment
     U2 tablet
-    VA volt - ampere per kilogram
     VP percent volume
+    W2 wet kilo
     WB wet pound
     WE wet ton
     WM working month
-    WSD standard
     Z11 hanging container
+    ZP page
     ZZ mutually defined
 """
 
-# Rec 21 package codes in their Rec 20 form, with an X before the two characters.
-_PACKAGES: Final = """
-    XAE aerosol
-    XAM ampoule, non-protected
-    XBA barrel
-    XBC bottlecrate / bottlerack
-    XBE bundle
-    XBG bag
-    XBI bin
-    XBJ bucket
-    XBK basket
-    XBL bale, compressed
-    XBN bale, non-compressed
-    XBO bottle, non-protected, cylindrical
-    XBQ bottle, protected, cylindrical
-    XBR bar
-    XBS bottle, non-protected, bulbous
-    XBT bolt
-    XBX box
-    XCA can, rectangular
-    XCG cage
-    XCH chest
-    XCK cask
-    XCN container, not otherwise specified as transport equipment
-    XCQ cartridge
-    XCR crate
-    XCS case
-    XCT carton
-    XCU cup
-    XCX can, cylindrical
-    XCY cylinder
-    XDJ demijohn, non-protected
-    XDR drum
-    XEN envelope
-    XFI firkin
-    XFO footlocker
-    XFR frame
-    XGB gas bottle
-    XHG hogshead
-    XHR hamper
-    XIN ingot
-    XJC jerrican, rectangular
-    XJG jug
-    XJR jar
-    XJT jutebag
-    XJY jerrican, cylindrical
-    XKG keg
-    XKI kit
-    XLG log
-    XLT lot
-    XLU lug
-    XLV liftvan
-    XMB bag, multiply
-    XMC crate, milk
-    XMS sack, multi-wall
-    XMT mat
-    XNE unpacked or unpackaged
-    XNS nest
-    XNT net
-    XOA pallet, CHEP 40 cm x 60 cm
-    XOB pallet, CHEP 80 cm x 120 cm
-    XOK block
-    XPA packet
-    XPB pallet, box
-    XPC parcel
-    XPD pallet, modular, collars 80 cm x 100 cm
-    XPE pallet, modular, collars 80 cm x 120 cm
-    XPG plate
-    XPH pitcher
-    XPI pipe
-    XPK package
-    XPL pail
-    XPN plank
-    XPO pouch
-    XPP piece
-    XPT pot
-    XPU tray
-    XPX pallet
-    XPZ plates, in bundle/bunch/truss
-    XRD rod
-    XRG ring
-    XRK rack
-    XRL reel
-    XRO roll
-    XRT rednet
-    XSA sack
-    XSB slab
-    XSC crate, shallow
-    XSE sea-chest
-    XSH sachet
-    XSI skid
-    XSK case, skeleton
-    XSL slipsheet
-    XSM sheetmetal
-    XSO spool
-    XST sheet
-    XSU suitcase
-    XSV envelope, steel
-    XSW shrinkwrapped
-    XSX set
-    XSY sleeve
-    XTB tub
-    XTC tea-chest
-    XTD tube, collapsible
-    XTI tierce
-    XTK tank, rectangular
-    XTN tin
-    XTO tun
-    XTR trunk
-    XTS truss
-    XTU tube
-    XTY tank, cylindrical
-    XTZ tubes, in bundle/bunch/truss
-    XUC uncaged
-    XVA vat
-    XVI vial
-    XVK vanpack
-    XVO bulk, solid, large particles
-    XVQ bulk, liquefied gas
-    XVR bulk, solid, granular particles
-    XVY bulk, solid, fine particles
-    XWA intermediate bulk container
-    XWB wickerbottle
-    XZZ mutually defined
-"""
 
-
-def _measures() -> dict[str, Unit]:
-    """Read the tables above into units by code."""
+def _units() -> dict[str, Unit]:
+    """Read the tables into units by code."""
     units: dict[str, Unit] = {}
     for dimension, block in _MEASURES.items():
         for line in block.strip().splitlines():
@@ -472,18 +473,15 @@ def _measures() -> dict[str, Unit]:
     for line in _OTHER.strip().splitlines():
         code, name = line.split(maxsplit=1)
         units[code] = Unit(code, name, "other", None)
+    for code, name in PACKAGES.items():
+        units[code] = Unit(code, name, "package", None)
     return units
 
 
-PACKAGES: Final[dict[str, Unit]] = {
-    line.split(maxsplit=1)[0]: Unit(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1], "package", None)
-    for line in (line.strip() for line in _PACKAGES.strip().splitlines())
-}
-"""The Rec 21 packages that trade uses most, by their X-prefixed code."""
-
-UNITS: Final[dict[str, Unit]] = _measures() | PACKAGES
+UNITS: Final[dict[str, Unit]] = _units()
 """Every unit with a name here, by its code."""
 
+_SHOWN_MAX = 40
 _PACKAGE_SHAPE = re.compile(r"X[A-Z0-9]{2}").fullmatch
 
 
@@ -493,3 +491,14 @@ def is_unit(code: str) -> bool:
     Rec 21 packages count and never convert in general, so that a rare one without a name here does no harm.
     """
     return code in UNITS or _PACKAGE_SHAPE(code) is not None
+
+
+def check_unit(code: str) -> str:
+    """`code` when it is a unit (`is_unit`); raises RefusedError ``unknown-unit``."""
+    if not is_unit(code):
+        raise RefusedError(
+            f"{code[:_SHOWN_MAX]!r} is not a known unit code",
+            code="unknown-unit",
+            hint="Use a UN/ECE Rec 20 code such as C62 (piece), KGM, LTR, or a Rec 21 package code such as XBX.",
+        )
+    return code
