@@ -26,7 +26,7 @@ from hansa.v1 import card_pb2 as hansa_dot_v1_dot_card__pb2
 from hansa.v1 import link_pb2 as hansa_dot_v1_dot_link__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hansa/v1/evidence.proto\x12\x08hansa.v1\x1a\x13hansa/v1/card.proto\x1a\x13hansa/v1/link.proto\"\xde\x01\n\x0c\x45videnceLink\x12\x0f\n\x07link_id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x66rom\x18\x02 \x01(\t\x12\n\n\x02to\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\r\n\x05\x66irst\x18\x05 \x01(\x04\x12\x14\n\x0c\x63hain_before\x18\x06 \x01(\x0c\x12%\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x14.hansa.v1.BatchEntry\x12#\n\x05heads\x18\x08 \x03(\x0b\x32\x14.hansa.v1.SignedHead\x12#\n\x08receipts\x18\t \x03(\x0b\x32\x11.hansa.v1.Receipt\"-\n\nSignedHead\x12\x0c\n\x04head\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"f\n\x08\x45vidence\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12#\n\x05\x63\x61rds\x18\x02 \x03(\x0b\x32\x14.hansa.v1.SignedCard\x12%\n\x05links\x18\x03 \x03(\x0b\x32\x16.hansa.v1.EvidenceLinkb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hansa/v1/evidence.proto\x12\x08hansa.v1\x1a\x13hansa/v1/card.proto\x1a\x13hansa/v1/link.proto\"\xe6\x01\n\x0c\x45videnceLink\x12\x0f\n\x07link_id\x18\x01 \x01(\x0c\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\r\x12\r\n\x05\x66irst\x18\x05 \x01(\x04\x12\x14\n\x0c\x63hain_before\x18\x06 \x01(\x0c\x12%\n\x07\x65ntries\x18\x07 \x03(\x0b\x32\x14.hansa.v1.BatchEntry\x12#\n\x05heads\x18\x08 \x03(\x0b\x32\x14.hansa.v1.SignedHead\x12#\n\x08receipts\x18\t \x03(\x0b\x32\x11.hansa.v1.Receipt\"-\n\nSignedHead\x12\x0c\n\x04head\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"f\n\x08\x45vidence\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12#\n\x05\x63\x61rds\x18\x02 \x03(\x0b\x32\x14.hansa.v1.SignedCard\x12%\n\x05links\x18\x03 \x03(\x0b\x32\x16.hansa.v1.EvidenceLinkb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hansa.v1.evidence_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVIDENCELINK']._serialized_start=80
-  _globals['_EVIDENCELINK']._serialized_end=302
-  _globals['_SIGNEDHEAD']._serialized_start=304
-  _globals['_SIGNEDHEAD']._serialized_end=349
-  _globals['_EVIDENCE']._serialized_start=351
-  _globals['_EVIDENCE']._serialized_end=453
+  _globals['_EVIDENCELINK']._serialized_end=310
+  _globals['_SIGNEDHEAD']._serialized_start=312
+  _globals['_SIGNEDHEAD']._serialized_end=357
+  _globals['_EVIDENCE']._serialized_start=359
+  _globals['_EVIDENCE']._serialized_end=461
 # @@protoc_insertion_point(module_scope)

@@ -27,8 +27,8 @@ class EvidenceLink(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LINK_ID_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     FIRST_FIELD_NUMBER: _builtins.int
     CHAIN_BEFORE_FIELD_NUMBER: _builtins.int
@@ -36,7 +36,8 @@ class EvidenceLink(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     RECEIPTS_FIELD_NUMBER: _builtins.int
     link_id: _builtins.bytes
-    to: _builtins.str
+    sender: _builtins.str
+    receiver: _builtins.str
     epoch: _builtins.int
     first: _builtins.int
     chain_before: _builtins.bytes
@@ -53,7 +54,8 @@ class EvidenceLink(_message.Message):
         self,
         *,
         link_id: _builtins.bytes = ...,
-        to: _builtins.str = ...,
+        sender: _builtins.str = ...,
+        receiver: _builtins.str = ...,
         epoch: _builtins.int = ...,
         first: _builtins.int = ...,
         chain_before: _builtins.bytes = ...,
@@ -63,7 +65,7 @@ class EvidenceLink(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_before", b"chain_before", "entries", b"entries", "epoch", b"epoch", "first", b"first", "from", b"from", "heads", b"heads", "link_id", b"link_id", "receipts", b"receipts", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_before", b"chain_before", "entries", b"entries", "epoch", b"epoch", "first", b"first", "heads", b"heads", "link_id", b"link_id", "receipts", b"receipts", "receiver", b"receiver", "sender", b"sender"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,8 +87,8 @@ class Hello(_message.Message):
 
     VERSIONS_FIELD_NUMBER: _builtins.int
     LINK_ID_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
     OUTGOING_FIELD_NUMBER: _builtins.int
     INCOMING_FIELD_NUMBER: _builtins.int
     ACCEPTS_FIELD_NUMBER: _builtins.int
@@ -97,7 +97,8 @@ class Hello(_message.Message):
     SOFTWARE_FIELD_NUMBER: _builtins.int
     UNDERSTANDS_FIELD_NUMBER: _builtins.int
     link_id: _builtins.bytes
-    to: _builtins.str
+    sender: _builtins.str
+    receiver: _builtins.str
     card_sha256: _builtins.bytes
     software: _builtins.str
     @_builtins.property
@@ -123,7 +124,8 @@ class Hello(_message.Message):
         *,
         versions: _abc.Iterable[_builtins.int] | None = ...,
         link_id: _builtins.bytes = ...,
-        to: _builtins.str = ...,
+        sender: _builtins.str = ...,
+        receiver: _builtins.str = ...,
         outgoing: Global___Position | None = ...,
         incoming: Global___Position | None = ...,
         accepts: _abc.Iterable[_builtins.str] | None = ...,
@@ -134,7 +136,7 @@ class Hello(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["incoming", b"incoming", "outgoing", b"outgoing", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts", b"accepts", "card_sha256", b"card_sha256", "from", b"from", "incoming", b"incoming", "link_id", b"link_id", "outgoing", b"outgoing", "sent_at", b"sent_at", "software", b"software", "to", b"to", "understands", b"understands", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepts", b"accepts", "card_sha256", b"card_sha256", "incoming", b"incoming", "link_id", b"link_id", "outgoing", b"outgoing", "receiver", b"receiver", "sender", b"sender", "sent_at", b"sent_at", "software", b"software", "understands", b"understands", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -147,15 +149,16 @@ class BatchHead(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LINK_ID_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     SIGNED_AT_FIELD_NUMBER: _builtins.int
     link_id: _builtins.bytes
-    to: _builtins.str
+    sender: _builtins.str
+    receiver: _builtins.str
     epoch: _builtins.int
     number: _builtins.int
     """Number and chain value of the batch's last document."""
@@ -167,7 +170,8 @@ class BatchHead(_message.Message):
         self,
         *,
         link_id: _builtins.bytes = ...,
-        to: _builtins.str = ...,
+        sender: _builtins.str = ...,
+        receiver: _builtins.str = ...,
         epoch: _builtins.int = ...,
         number: _builtins.int = ...,
         chain: _builtins.bytes = ...,
@@ -176,7 +180,7 @@ class BatchHead(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed_at", b"signed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "epoch", b"epoch", "from", b"from", "key_id", b"key_id", "link_id", b"link_id", "number", b"number", "signed_at", b"signed_at", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "epoch", b"epoch", "key_id", b"key_id", "link_id", b"link_id", "number", b"number", "receiver", b"receiver", "sender", b"sender", "signed_at", b"signed_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,8 +283,8 @@ class ReceiptBody(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LINK_ID_FIELD_NUMBER: _builtins.int
-    FROM_FIELD_NUMBER: _builtins.int
-    TO_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     PREVIOUS_SHA256_FIELD_NUMBER: _builtins.int
@@ -290,7 +294,9 @@ class ReceiptBody(_message.Message):
     GIVEN_AT_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     link_id: _builtins.bytes
-    to: _builtins.str
+    sender: _builtins.str
+    """The documents' sender, and their receiver, who gives this receipt."""
+    receiver: _builtins.str
     epoch: _builtins.int
     sequence: _builtins.int
     previous_sha256: _builtins.bytes
@@ -305,7 +311,8 @@ class ReceiptBody(_message.Message):
         self,
         *,
         link_id: _builtins.bytes = ...,
-        to: _builtins.str = ...,
+        sender: _builtins.str = ...,
+        receiver: _builtins.str = ...,
         epoch: _builtins.int = ...,
         sequence: _builtins.int = ...,
         previous_sha256: _builtins.bytes = ...,
@@ -317,7 +324,7 @@ class ReceiptBody(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["given_at", b"given_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "epoch", b"epoch", "from", b"from", "given_at", b"given_at", "key_id", b"key_id", "link_id", b"link_id", "number", b"number", "outcomes", b"outcomes", "previous_sha256", b"previous_sha256", "sequence", b"sequence", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "epoch", b"epoch", "given_at", b"given_at", "key_id", b"key_id", "link_id", b"link_id", "number", b"number", "outcomes", b"outcomes", "previous_sha256", b"previous_sha256", "receiver", b"receiver", "sender", b"sender", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

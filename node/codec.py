@@ -1,0 +1,356 @@
+"""The generic codec: frozen dataclasses to and from the schema's messages and plain field dicts, by field name.
+
+A codec for each class is put together once, at first use; a field that exists on one side only is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from node.core.decimals import format_decimal, parse_decimal
+from node.core.finding import Finding
+from node.core.money import Money
+from node.core.quantity import Quantity
+from node.errors import RefusedError
+
+__all__ = ["AtPathError", "Codec", "codec_of", "message_class", "shown"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z
+_MODULES = (
+    "common",
+    "catalogue",
+    "inventory",
+    "order",
+    "fulfilment",
+    "invoice",
+    "replenishment",
+    "terms",
+    "card",
+    "link",
+    "evidence",
+)
+
+
+class AtPathError(Exception):
+    """Carries the path of what is wrong upwards while decoding unwinds."""
+
+    def __init__(self, path: str, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.path, self.rule, self.text = path, rule, text
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kind:
+    """How values of one type cross the gate: from and to a protobuf field's value, and from and to plain fields."""
+
+    word: str
+    decode: Callable[[Any], Any]
+    encode: Callable[[Any], Any]
+    parse: Callable[[Any, str, list[Finding]], Any]
+    plain: Callable[[Any], Any]
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _simple(word: str, read: Callable[[Any], Any], write: Callable[[Any], Any], expected: str) -> _Kind:
+    """A kind whose plain form is read by `read` and written by `write`, and travels so too."""
+
+    def parse(value: Any, path: str, findings: list[Finding]) -> Any:
+        try:
+            return read(value)
+        except RefusedError as error:
+            findings.append(Finding(error.code, path, error.message))
+        except (ValueError, TypeError, OverflowError):
+            findings.append(Finding(f"bad-{word}", path, f"expected {expected}, got {shown(value)}"))
+        return None
+
+    return _Kind(word, read, write, parse, write)
+
+
+def shown(value: Any) -> str:
+    """A value for an error text: short, and quoted."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _read_text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError
+    if "\x00" in value:
+        raise ValueError
+    return value
+
+
+def _read_int(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise TypeError
+    return value
+
+
+def _read_bool(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError
+    return value
+
+
+def _read_date(value: Any) -> date:
+    if type(value) is not str or len(value) != 10:
+        raise TypeError
+    return date.fromisoformat(value)
+
+
+def _decode_instant(value: Any) -> datetime:
+    if not 0 <= value.seconds <= _SECONDS_MAX or not 0 <= value.nanos < 1_000_000_000:
+        raise ValueError
+    return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+
+
+def _encode_instant(value: datetime) -> Any:
+    whole = value - _EPOCH
+    return _timestamp()(seconds=whole.days * 86400 + whole.seconds, nanos=whole.microseconds * 1000)
+
+
+@cache
+def _timestamp() -> Any:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    return Timestamp
+
+
+def _read_instant(value: Any) -> datetime:
+    at = datetime.fromisoformat(_read_text(value))
+    if at.tzinfo is None:
+        raise ValueError
+    return at.astimezone(UTC)
+
+
+def _plain_instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_TEXT = _simple("text", _read_text, _identity, "text")
+_INT = _simple("number", _read_int, _identity, "a whole number from 0")
+_BOOL = _simple("boolean", _read_bool, _identity, "true or false")
+_DATE = _simple("date", _read_date, date.isoformat, 'a date such as "2026-05-31"')
+_DECIMAL = _simple("decimal", parse_decimal, format_decimal, 'a decimal such as "12.50"')
+_BYTES_HEX = _simple("bytes", bytes.fromhex, bytes.hex, "bytes in hexadecimal")
+_BYTES = _Kind("bytes", _identity, _identity, _BYTES_HEX.parse, _BYTES_HEX.plain)
+_INSTANT_ISO = _simple("instant", _read_instant, _plain_instant, 'an instant such as "2026-05-31T08:00:00Z"')
+_INSTANT = _Kind("instant", _decode_instant, _encode_instant, _INSTANT_ISO.parse, _INSTANT_ISO.plain)
+
+
+def _pair_kind(cls: type, first: str, second: str) -> _Kind:
+    """Quantity and Money: a decimal with its unit or currency."""
+    message = message_class(cls.__name__)
+
+    def read(value: Any) -> Any:
+        return cls(parse_decimal(getattr(value, first)), getattr(value, second))
+
+    def write(value: Any) -> Message:
+        made = message(**{first: format_decimal(getattr(value, first)), second: getattr(value, second)})
+        return cast("Message", made)
+
+    def parse(value: Any, path: str, findings: list[Finding]) -> Any:
+        if not isinstance(value, Mapping) or set(value) - {first, second}:
+            findings.append(Finding("bad-fields", path, f"expected {{{first}, {second}}}, got {shown(value)}"))
+            return None
+        try:
+            return cls(parse_decimal(value.get(first, "")), _read_text(value.get(second, "")))
+        except RefusedError as error:
+            where = first if error.code == "bad-decimal" else second
+            findings.append(Finding(error.code, f"{path}.{where}", error.message))
+        except (TypeError, ValueError):
+            findings.append(Finding("bad-fields", path, f"expected text in {first} and {second}, got {shown(value)}"))
+        return None
+
+    def plain(value: Any) -> dict[str, str]:
+        return {first: format_decimal(getattr(value, first)), second: getattr(value, second)}
+
+    return _Kind(cls.__name__.lower(), read, write, parse, plain)
+
+
+def _enum_kind(cls: type[StrEnum], enum: Any) -> _Kind:
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    by_number = {number: cls(value.name.removeprefix(prefix)) for number, value in enum.values_by_number.items()}
+    by_word = {word: number for number, word in by_number.items()}
+    words = ", ".join(word for word in by_word if word != "UNSPECIFIED")
+
+    def read(value: Any) -> StrEnum:
+        try:
+            return by_number[value]
+        except KeyError:
+            raise RefusedError(f"unknown value {value}; expected one of {words}", code="unknown-word") from None
+
+    def parse(value: Any, path: str, findings: list[Finding]) -> Any:
+        try:
+            return cls(value)
+        except ValueError:
+            findings.append(Finding("unknown-word", path, f"expected one of {words}, got {shown(value)}"))
+            return None
+
+    return _Kind("|".join(by_word), read, by_word.__getitem__, parse, str)
+
+
+@cache
+def message_class(name: str) -> Any:
+    """The generated class of a message of `hansa.v1` by its name. Raises KeyError."""
+    for module in _MODULES:
+        found = getattr(importlib.import_module(f"hansa.v1.{module}_pb2"), name, None)
+        if found is not None:
+            return found
+    raise KeyError(name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    number: int
+    repeated: bool
+    kind: _Kind
+    empty: Any
+    target: Any  # the dataclass, when the value is one
+
+
+class Codec:
+    """The codec of one dataclass: decode, encode, parse and plain, each a walk over the fields that are there."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.message = message_class(cls.__name__)
+        self.fields = list(_fields_of(cls, self.message.DESCRIPTOR))
+        self.by_number = {field.number: field for field in self.fields}
+        self.by_name = {field.name: field for field in self.fields}
+        self.steps = [(f.name, f.repeated, f.kind.encode, f.empty) for f in self.fields]
+
+    def decode(self, message: Any) -> Any:
+        """The value of a message. Raises AtPathError."""
+        values = {}
+        by_number = self.by_number
+        for descriptor, value in message.ListFields():
+            field = by_number.get(descriptor.number)
+            if field is None:
+                continue
+            position = -1
+            try:
+                if field.repeated:
+                    decode = field.kind.decode
+                    made = []
+                    for position, one in enumerate(value):  # noqa: B007 - read below, when decoding one fails
+                        made.append(decode(one))
+                    values[field.name] = tuple(made)
+                else:
+                    values[field.name] = field.kind.decode(value)
+            except AtPathError as error:
+                error.path = f"{_step(field.name, position)}.{error.path}"
+                raise
+            except RefusedError as error:
+                raise AtPathError(_step(field.name, position), error.code, error.message) from None
+            except (ValueError, TypeError, OverflowError):
+                text = f"expected {field.kind.word}"
+                raise AtPathError(_step(field.name, position), f"bad-{field.kind.word}", text) from None
+        return self.cls(**values)
+
+    def encode(self, value: Any) -> Any:
+        """The message of a value."""
+        values = {}
+        for name, repeated, encode, empty in self.steps:
+            one = getattr(value, name)
+            if one == empty or one is None:
+                continue
+            values[name] = [encode(item) for item in one] if repeated else encode(one)
+        return self.message(**values)
+
+    def parse(self, value: Any, path: str, findings: list[Finding]) -> Any:
+        """The value of plain fields, or None and what is wrong with them added to `findings`."""
+        if not isinstance(value, Mapping):
+            findings.append(Finding("bad-fields", path or "document", f"expected fields, got {shown(value)}"))
+            return None
+        before = len(findings)
+        values = {}
+        prefix = f"{path}." if path else ""
+        for name, one in value.items():
+            field = self.by_name.get(name)
+            if field is None:
+                findings.append(Finding("unknown-field", f"{prefix}{name}", f"{self.cls.__name__} has no such field"))
+            elif one is None:
+                continue
+            elif not field.repeated:
+                values[name] = field.kind.parse(one, f"{prefix}{name}", findings)
+            elif isinstance(one, list | tuple):
+                parse = field.kind.parse
+                values[name] = tuple(parse(item, f"{prefix}{name}[{i}]", findings) for i, item in enumerate(one))
+            else:
+                findings.append(Finding("bad-fields", f"{prefix}{name}", f"expected a list, got {shown(one)}"))
+        return self.cls(**values) if len(findings) == before else None
+
+    def plain(self, value: Any) -> dict[str, Any]:
+        """The plain fields of a value, without those that are empty."""
+        made: dict[str, Any] = {}
+        for field in self.fields:
+            one = getattr(value, field.name)
+            if one == field.empty or one is None:
+                continue
+            made[field.name] = [field.kind.plain(item) for item in one] if field.repeated else field.kind.plain(one)
+        return made
+
+
+def _step(name: str, position: int) -> str:
+    return name if position < 0 else f"{name}[{position}]"
+
+
+def _fields_of(cls: type, descriptor: Any) -> Iterator[_Field]:
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        there = descriptor.fields_by_name.get(field.name)
+        if there is None:
+            raise TypeError(f"{cls.__name__}.{field.name} is not in the schema")
+        hint, repeated = _unwrap(hints[field.name])
+        target: Any = hint if dataclasses.is_dataclass(hint) else None
+        yield _Field(field.name, there.number, repeated, _kind_of(hint, there), field.default, target)
+
+
+def _unwrap(hint: Any) -> tuple[Any, bool]:
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)[0], True
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(one for one in typing.get_args(hint) if one is not type(None)), False
+    return hint, False
+
+
+def _kind_of(hint: Any, descriptor: Any) -> _Kind:
+    simple = {str: _TEXT, int: _INT, bool: _BOOL, bytes: _BYTES, date: _DATE, datetime: _INSTANT, Decimal: _DECIMAL}
+    if hint in simple:
+        return simple[hint]
+    if hint is Quantity:
+        return _pair_kind(Quantity, "value", "unit")
+    if hint is Money:
+        return _pair_kind(Money, "amount", "currency")
+    if issubclass(hint, StrEnum):
+        return _enum_kind(hint, descriptor.enum_type)
+    codec = codec_of(hint)
+    return _Kind("fields", codec.decode, codec.encode, codec.parse, codec.plain)
+
+
+_CODECS: dict[type, Codec] = {}
+
+
+def codec_of(cls: type) -> Codec:
+    """The codec of a dataclass that has a message of its name in the schema."""
+    codec = _CODECS.get(cls)
+    if codec is None:
+        codec = _CODECS[cls] = Codec(cls)
+    return codec
