@@ -1,0 +1,302 @@
+"""Tables in files: CSV and workbooks read as numbered rows of cells, and written so that no cell runs as a formula."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from adapters.cells import Cell, as_text, cell, unique_names
+from node.errors import ConfigError
+
+__all__ = ["ReadOptions", "Row", "Table", "TableError", "is_workbook", "open_table", "safe_cell", "write_table"]
+
+_WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+_ZIPPED = frozenset({".xlsx", ".xlsm", ".xlsb", ".ods"})
+_DELIMITERS = ";,\t|"
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?").fullmatch
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_ENCODING_BLOCK = 1 << 20
+_EXCEL_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
+
+
+class TableError(Exception):
+    """A file that cannot be read as a table at all; its text says why, for the file's quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a file is read (a mapping's ``[pull.read]``).
+
+    ``delimiter`` and ``encoding`` are found out when "auto" (UTF-8 or UTF-16 with its mark, else UTF-8, else cp1252).
+    ``header_row`` is the 1-based row of the column names, 0 when there is none; ``columns`` then names them. ``sheet``
+    names the worksheet, the first one when empty. ``short_rows`` admits rows with fewer cells than there are columns.
+    Limits: ``bytes_max`` of the file, ``unpacked_max`` bytes of a workbook's parts, ``rows_max`` rows.
+    """
+
+    delimiter: str = "auto"
+    encoding: str = "auto"
+    quote: str = '"'
+    header_row: int = 1
+    columns: tuple[str, ...] = ()
+    sheet: str = ""
+    short_rows: bool = False
+    bytes_max: int = 256 * 1024 * 1024
+    unpacked_max: int = 512 * 1024 * 1024
+    rows_max: int = 2_000_000
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], where: str) -> ReadOptions:
+        """The options that `settings` give; raises ConfigError that names the key and what was expected."""
+        expected = {item.name: type(getattr(cls(), item.name)) for item in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in settings.items():
+            if key not in expected:
+                known = ", ".join(sorted(expected))
+                raise ConfigError(f"{where}: {key!r} is not an option for reading", hint=f"Options: {known}.")
+            wanted = expected[key]
+            given = tuple(value) if wanted is tuple and isinstance(value, list) else value
+            if not isinstance(given, wanted) or (wanted is int and isinstance(given, bool)):
+                raise ConfigError(f"{where}: {key} = {value!r} is not a {wanted.__name__}")
+            values[key] = given
+        options = cls(**values)
+        if options.header_row == 0 and not options.columns:
+            raise ConfigError(f"{where}: header_row = 0 needs the names in `columns`")
+        if options.delimiter != "auto" and len(options.delimiter) != 1:
+            raise ConfigError(f"{where}: delimiter = {options.delimiter!r} is not one character")
+        if options.encoding != "auto":
+            try:
+                codecs.lookup(options.encoding)
+            except LookupError:
+                raise ConfigError(f"{where}: encoding = {options.encoding!r} is not known") from None
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that is not as wide as its table: what is wrong with it travels along."""
+
+    cells: tuple[Cell, ...]
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Column names, and rows as (row number in the source, cells); a row at fault comes as a `Row`."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, Sequence[Cell] | Row]]
+    source: str
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether the file's name says that it is a workbook."""
+    return path.suffix.lower() in _WORKBOOKS
+
+
+def open_table(path: Path, options: ReadOptions) -> Table:
+    """The table in `path`; raises TableError when it is not readable as one, or is beyond the limits.
+
+    Rows are read as they are asked for, so that a large CSV is never in memory as a whole.
+    """
+    try:
+        size = path.stat().st_size
+        if size > options.bytes_max:
+            raise TableError(f"the file has {size} bytes, at most {options.bytes_max} are allowed (bytes_max)")
+        return _open_workbook(path, options) if is_workbook(path) else _open_csv(path, options)
+    except OSError as error:
+        raise TableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _open_csv(path: Path, options: ReadOptions) -> Table:
+    encoding = _encoding(path) if options.encoding == "auto" else options.encoding
+    rows = _csv_rows(path, encoding, options)
+    return _with_header(rows, options, path.name)
+
+
+def _csv_rows(path: Path, encoding: str, options: ReadOptions) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows; the number is the line on which the row begins, as an editor shows it."""
+    try:
+        with path.open(encoding=encoding, newline="") as stream:
+            head = list(itertools.islice(stream, max(options.header_row, 1)))
+            delimiter = _delimiter(head) if options.delimiter == "auto" else options.delimiter
+            stream.seek(0)
+            reader = csv.reader(stream, delimiter=delimiter, quotechar=options.quote, strict=True)
+            line = 0
+            for row in reader:
+                yield line + 1, row
+                line = reader.line_num
+    except UnicodeError as error:
+        raise TableError(f"is not {encoding} text: {error}") from error
+    except csv.Error as error:
+        raise TableError(f"is not CSV: {error}") from error
+    except OSError as error:
+        raise TableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _delimiter(head: Sequence[str]) -> str:
+    """The candidate that makes most columns of the header, quotes respected; a comma when none makes two."""
+    line = head[-1] if head else ""
+    widths = {mark: len(next(csv.reader([line], delimiter=mark), [])) for mark in _DELIMITERS}
+    best = max(_DELIMITERS, key=lambda mark: widths[mark])
+    return best if widths[best] > 1 else ","
+
+
+def _encoding(path: Path) -> str:
+    """UTF-16 or UTF-8 by mark, UTF-8 when every byte agrees, otherwise cp1252, which most old exports are."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+        stream.seek(0)
+        try:
+            while block := stream.read(_ENCODING_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _open_workbook(path: Path, options: ReadOptions) -> Table:
+    import python_calamine
+
+    if path.suffix.lower() in _ZIPPED:
+        _refuse_zip_bomb(path, options.unpacked_max)
+    try:
+        workbook = python_calamine.load_workbook(path)
+        names = workbook.sheet_names
+        if options.sheet and options.sheet not in names:
+            raise TableError(f"has no worksheet {options.sheet!r}, only {', '.join(names)}")
+        if not names:
+            raise TableError("has no worksheet")
+        sheet = workbook.get_sheet_by_name(options.sheet or names[0])
+    except (python_calamine.CalamineError, ValueError, OSError) as error:
+        raise TableError(f"is not a readable workbook: {error}") from error
+    first = sheet.start[0] if sheet.start else 0
+    rows = ((first + place, row) for place, row in enumerate(sheet.to_python(skip_empty_area=True), start=1))
+    table = _with_header(((number, row) for number, row in rows), options, path.name)
+    return Table(table.columns, _workbook_cells(table.rows, table.columns), table.source)
+
+
+def _workbook_cells(
+    rows: Iterator[tuple[int, Sequence[Any] | Row]], columns: tuple[str, ...]
+) -> Iterator[tuple[int, Sequence[Cell] | Row]]:
+    """Cells in plain types; a cell with a formula error puts its row at fault."""
+    for number, row in rows:
+        if isinstance(row, Row):
+            yield number, Row(tuple(cell(value) for value in row.cells), row.fault)
+            continue
+        cells = tuple(None if value == "" else cell(value) for value in row)
+        broken = [name for name, value in zip(columns, cells, strict=True) if value in _EXCEL_ERRORS]
+        yield number, Row(cells, f"the cell in {broken[0]} shows a formula error") if broken else cells
+
+
+def _refuse_zip_bomb(path: Path, unpacked_max: int) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise TableError(f"is not a readable workbook: {error}") from error
+    if unpacked > unpacked_max:
+        raise TableError(f"unpacks to {unpacked} bytes, at most {unpacked_max} are allowed (unpacked_max)")
+
+
+def _with_header(rows: Iterator[tuple[int, Sequence[Any]]], options: ReadOptions, source: str) -> Table:
+    """Take the column names off the front of `rows`."""
+    columns = options.columns
+    if options.header_row:
+        header = next((row for number, row in rows if number >= options.header_row and any(row)), None)
+        if header is None:
+            raise TableError("has no row with column names")
+        columns = columns or unique_names(_without_empty_end(header))
+    return Table(columns, _checked(rows, len(columns), options), source)
+
+
+def _without_empty_end(cells: Sequence[Any]) -> Sequence[Any]:
+    end = len(cells)
+    while end and cells[end - 1] in ("", None):
+        end -= 1
+    return cells[:end]
+
+
+def _checked(
+    rows: Iterator[tuple[int, Sequence[Any]]], width: int, options: ReadOptions
+) -> Iterator[tuple[int, Sequence[Any] | Row]]:
+    """Rows of exactly `width` cells; blank ones are left out, others that do not fit come at fault."""
+    count = 0
+    for number, row in rows:
+        if len(row) != width:
+            if not any(row):
+                continue
+            row = row[:width] if not any(row[width:]) else row
+        elif not any(row):
+            continue
+        count += 1
+        if count > options.rows_max:
+            raise TableError(f"has more than {options.rows_max} rows (rows_max)")
+        if len(row) == width:
+            yield number, row
+        elif len(row) < width:
+            padded = (*row, *(None for _ in range(width - len(row))))
+            text = f"the row has {len(row)} cells, expected {width}"
+            yield number, padded if options.short_rows else Row(padded, text)
+        else:
+            text = f"the row has {len(row)} cells, expected {width}: a delimiter inside a text needs quotes"
+            yield number, Row(tuple(row[:width]), text)
+
+
+def safe_cell(text: str) -> str:
+    """`text` so that no spreadsheet runs it as a formula: an apostrophe before =, +, -, @, unless it is a number.
+
+    Source: OWASP, CSV Injection.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _PLAIN_NUMBER(text) else text
+
+
+def write_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    form: str = "csv",
+    delimiter: str = ";",
+    encoding: str = "utf-8-sig",
+    neutralise: bool = True,
+) -> bytes:
+    """A file's bytes with one header row: `form` is csv or xlsx; with `neutralise`, texts cannot run as formulas."""
+    if form == "xlsx":
+        return _workbook_bytes(columns, rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([safe_cell(as_text(value)) if neutralise else as_text(value) for value in row])
+    return text.getvalue().encode(encoding)
+
+
+def _workbook_bytes(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> bytes:
+    import openpyxl
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    if sheet is None:  # pragma: no cover - a new workbook always has one
+        raise TableError("the workbook has no sheet")
+    for place, values in enumerate([tuple(columns), *rows], start=1):
+        for column, value in enumerate(values, start=1):
+            target = sheet.cell(row=place, column=column)
+            target.value = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+            if isinstance(value, str):
+                # A text stays a text: without this, openpyxl stores "=1+1" as a formula.
+                target.data_type = "s"
+                target.quotePrefix = value.startswith(_FORMULA_STARTS)
+    stream = io.BytesIO()
+    workbook.save(stream)
+    return stream.getvalue()
