@@ -71,8 +71,11 @@ def format_decimal(value: Decimal) -> str:
     Zeros after the sixth decimal are dropped, as they say nothing. Raises RefusedError ``bad-decimal`` when the number
     itself is outside the limits of `parse_decimal`.
     """
+    text = str(value)
+    if text[0] != "-" and _PLAIN(text):
+        return text  # nearly always
     if not value.is_finite() or value.adjusted() >= INTEGER_DIGITS_MAX:
-        raise _bad_decimal(str(value))
+        raise _bad_decimal(text)
     try:
         text = format(EXACT.plus(value), "f")
     except ArithmeticError:

@@ -55,8 +55,8 @@ class Money:
     def rounded(self) -> Money:
         """The amount in whole minor units (cents), halves away from zero, as merchants round.
 
-        EN 16931-1 limits amounts to two decimals (rules BR-DEC-01 to BR-DEC-28) but leaves halves open; half up is what
-        tax authorities expect (Germany: UStAE 14.5). Taken of the magnitude, so that a credit note mirrors its invoice:
+        EN 16931-1 limits amounts to two decimals (rules BR-DEC-01 to BR-DEC-28) and leaves halves to the law of the
+        country, where half up is the rule. It is taken of the magnitude, so that a credit note mirrors its invoice:
         2.345 becomes 2.35 and -2.345 becomes -2.35.
         Round totals, not what is summed up: unit prices keep their decimals.
         """

@@ -1,7 +1,7 @@
 """The table of package codes: UN/ECE Recommendation 21, in the form in which Recommendation 20 users write them.
 
 An X stands before the two characters of Recommendation 21. A package is a unit that only counts: how much one holds
-depends on the item. These are the ones that trade uses most; the others are known by their shape (`unit_codes.is_unit`).
+depends on the item. These are the ones that trade uses most; others are known by their shape (`unit_codes.is_unit`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ __all__ = ["PACKAGES"]
 _TABLE: Final = """
     XAE aerosol
     XAM ampoule, non-protected
-    XBA barrel
+    XAV capsule
+XBA barrel
     XBC bottlecrate / bottlerack
     XBE bundle
     XBG bag
@@ -87,8 +88,7 @@ _TABLE: Final = """
     XPT pot
     XPU tray
     XPX pallet
-    XPZ plates, in bundle/bunch/truss
-    XRD rod
+        XRD rod
     XRG ring
     XRK rack
     XRL reel

@@ -1,8 +1,6 @@
 """The table of unit codes: those of UN/ECE Recommendation 20 that trade uses, with exact factors.
 
-Source: UN/ECE Recommendation 20, Annexes I to III, revision 17. Codes marked as deleted there (KTM, ST, PK...) are not
-in it, deprecated ones with an equal (NPR, HAR) are.
-
+Source: UN/ECE Recommendation 20, Annexes I to III. Codes that are marked there as deleted (KTM, ST, PK) are left out.
 
 Factors are exact by definition: the international yard and pound of 1959 (0.9144 m, 0.45359237 kg), the US gallon of
 231 cubic inches, the imperial gallon of 4.54609 l. Rec 20 prints many of them rounded; exact ones are used here, so
@@ -343,7 +341,6 @@ _OTHER: Final = """
     E21 shares
     E22 TEU
     E23 tyre
-    E25 active unit
     E27 dose
     E28 air dry ton
     E30 strand
@@ -358,7 +355,6 @@ _OTHER: Final = """
     E54 trip
     E55 use
     FAH degree Fahrenheit
-    FL flake ton
     GDW gram, dry weight
     GFI gram of fissile isotope
     GIC gram, including container
@@ -372,8 +368,6 @@ _OTHER: Final = """
     HKM hundred kilogram, net mass
     IE person
     JNT pipeline joint
-    JWL number of jewels
-    KA cake
     KCC kilogram of choline chloride
     KDW kilogram drained net weight
     KEL kelvin
@@ -402,14 +396,12 @@ _OTHER: Final = """
     LUB metric ton, lubricating oil
     LUM lumen
     LUX lux
-    M4 monetary value
     MD air dry metric ton
     MIU million international unit
     MND kilogram, dry weight
     MVA megavolt - ampere
     NCL number of cells
     NF message
-    NIL nil
     NIU number of international units
     NL load
     NM3 Normalised cubic metre
@@ -433,7 +425,6 @@ _OTHER: Final = """
     ROM room
     RP pound per ream
     SET set
-    SG segment
     SM3 Standard cubic metre
     SQ square
     SR strip

@@ -1,4 +1,4 @@
-"""Unit conversion, exact or refused: the general factors of Rec 20, and an item's own pack sizes in either direction."""
+"""Unit conversion, exact or refused: general factors of Rec 20, and an item's own pack sizes in either direction."""
 
 from __future__ import annotations
 
