@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Any, cast
-
-from google.protobuf.message import Message
+from operator import attrgetter
+from typing import Any
 
 from node.core.decimals import format_decimal, parse_decimal
 from node.core.finding import Finding
@@ -24,7 +23,7 @@ from node.core.money import Money
 from node.core.quantity import Quantity
 from node.errors import RefusedError
 
-__all__ = ["AtPathError", "Codec", "codec_of", "message_class", "shown"]
+__all__ = ["Codec", "codec_of", "message_class", "shown"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -43,12 +42,8 @@ _MODULES = (
 )
 
 
-class AtPathError(Exception):
-    """Carries the path of what is wrong upwards while decoding unwinds."""
-
-    def __init__(self, path: str, rule: str, text: str) -> None:
-        super().__init__(text)
-        self.path, self.rule, self.text = path, rule, text
+_PAIRS_MAX = 65_536
+_new = object.__new__
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +55,8 @@ class _Kind:
     encode: Callable[[Any], Any]
     parse: Callable[[Any, str, list[Finding]], Any]
     plain: Callable[[Any], Any]
+    fill: Callable[[Any, Any], None] | None = None  # for messages: write a value into one, instead of `encode`
+    codec: Any = None  # for messages that are dataclasses of ours
 
 
 def _identity(value: Any) -> Any:
@@ -119,16 +116,10 @@ def _decode_instant(value: Any) -> datetime:
     return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
 
 
-def _encode_instant(value: datetime) -> Any:
+def _fill_instant(message: Any, value: datetime) -> None:
     whole = value - _EPOCH
-    return _timestamp()(seconds=whole.days * 86400 + whole.seconds, nanos=whole.microseconds * 1000)
-
-
-@cache
-def _timestamp() -> Any:
-    from google.protobuf.timestamp_pb2 import Timestamp
-
-    return Timestamp
+    message.seconds = whole.days * 86400 + whole.seconds
+    message.nanos = whole.microseconds * 1000
 
 
 def _read_instant(value: Any) -> datetime:
@@ -150,19 +141,28 @@ _DECIMAL = _simple("decimal", parse_decimal, format_decimal, 'a decimal such as 
 _BYTES_HEX = _simple("bytes", bytes.fromhex, bytes.hex, "bytes in hexadecimal")
 _BYTES = _Kind("bytes", _identity, _identity, _BYTES_HEX.parse, _BYTES_HEX.plain)
 _INSTANT_ISO = _simple("instant", _read_instant, _plain_instant, 'an instant such as "2026-05-31T08:00:00Z"')
-_INSTANT = _Kind("instant", _decode_instant, _encode_instant, _INSTANT_ISO.parse, _INSTANT_ISO.plain)
+_INSTANT = _Kind("instant", _decode_instant, _identity, _INSTANT_ISO.parse, _INSTANT_ISO.plain, _fill_instant)
 
 
 def _pair_kind(cls: type, first: str, second: str) -> _Kind:
     """Quantity and Money: a decimal with its unit or currency."""
-    message = message_class(cls.__name__)
+    read_first, read_second = attrgetter(first), attrgetter(second)
+    cache: dict[tuple[str, str], Any] = {}
 
     def read(value: Any) -> Any:
-        return cls(parse_decimal(getattr(value, first)), getattr(value, second))
+        # The same few quantities and prices come again and again.
+        pair = (read_first(value), read_second(value))
+        made = cache.get(pair)
+        if made is None:
+            made = cls(parse_decimal(pair[0]), pair[1])
+            if len(cache) >= _PAIRS_MAX:
+                cache.clear()
+            cache[pair] = made
+        return made
 
-    def write(value: Any) -> Message:
-        made = message(**{first: format_decimal(getattr(value, first)), second: getattr(value, second)})
-        return cast("Message", made)
+    def write(message: Any, value: Any) -> None:
+        setattr(message, first, format_decimal(read_first(value)))
+        setattr(message, second, read_second(value))
 
     def parse(value: Any, path: str, findings: list[Finding]) -> Any:
         if not isinstance(value, Mapping) or set(value) - {first, second}:
@@ -180,7 +180,7 @@ def _pair_kind(cls: type, first: str, second: str) -> _Kind:
     def plain(value: Any) -> dict[str, str]:
         return {first: format_decimal(getattr(value, first)), second: getattr(value, second)}
 
-    return _Kind(cls.__name__.lower(), read, write, parse, plain)
+    return _Kind(cls.__name__.lower(), read, _identity, parse, plain, write)
 
 
 def _enum_kind(cls: type[StrEnum], enum: Any) -> _Kind:
@@ -226,53 +226,52 @@ class _Field:
 
 
 class Codec:
-    """The codec of one dataclass: decode, encode, parse and plain, each a walk over the fields that are there."""
+    """The codec of one dataclass: decode, fill, parse and plain, each a walk over the fields that are there."""
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
         self.message = message_class(cls.__name__)
         self.fields = list(_fields_of(cls, self.message.DESCRIPTOR))
-        self.by_number = {field.number: field for field in self.fields}
         self.by_name = {field.name: field for field in self.fields}
-        self.steps = [(f.name, f.repeated, f.kind.encode, f.empty) for f in self.fields]
+        self._readers = {field.number: (field.name, _reader(field)) for field in self.fields}
+        self._writers = {field.name: (field.empty, _writer(field)) for field in self.fields}
 
     def decode(self, message: Any) -> Any:
-        """The value of a message. Raises AtPathError."""
-        values = {}
-        by_number = self.by_number
+        """The value of a message. Raises whatever a field's reader raises; `locate` then tells where."""
+        made = _new(self.cls)
+        # Only what is there is set: the class's own defaults stand for the rest. This is the hot path of receiving, and
+        # a frozen dataclass's __init__ would cost more than all the rest.
+        values = made.__dict__
+        readers = self._readers
+        for descriptor, value in message.ListFields():
+            known = readers.get(descriptor.number)
+            if known is not None:
+                values[known[0]] = known[1](value)
+        return made
+
+    def locate(self, message: Any, path: str = "") -> Finding | None:
+        """Which field of a message cannot be read, and why; None when all can."""
+        by_number = {field.number: field for field in self.fields}
+        prefix = f"{path}." if path else ""
         for descriptor, value in message.ListFields():
             field = by_number.get(descriptor.number)
             if field is None:
                 continue
-            position = -1
-            try:
-                if field.repeated:
-                    decode = field.kind.decode
-                    made = []
-                    for position, one in enumerate(value):  # noqa: B007 - read below, when decoding one fails
-                        made.append(decode(one))
-                    values[field.name] = tuple(made)
-                else:
-                    values[field.name] = field.kind.decode(value)
-            except AtPathError as error:
-                error.path = f"{_step(field.name, position)}.{error.path}"
-                raise
-            except RefusedError as error:
-                raise AtPathError(_step(field.name, position), error.code, error.message) from None
-            except (ValueError, TypeError, OverflowError):
-                text = f"expected {field.kind.word}"
-                raise AtPathError(_step(field.name, position), f"bad-{field.kind.word}", text) from None
-        return self.cls(**values)
+            for position, one in enumerate(value if field.repeated else [value]):
+                where = f"{prefix}{field.name}[{position}]" if field.repeated else f"{prefix}{field.name}"
+                finding = field.kind.codec.locate(one, where) if field.kind.codec else _try(field.kind, one, where)
+                if finding is not None:
+                    return finding
+        return None
 
-    def encode(self, value: Any) -> Any:
-        """The message of a value."""
-        values = {}
-        for name, repeated, encode, empty in self.steps:
-            one = getattr(value, name)
-            if one == empty or one is None:
-                continue
-            values[name] = [encode(item) for item in one] if repeated else encode(one)
-        return self.message(**values)
+    def fill(self, message: Any, value: Any) -> None:
+        """Write a value into an empty message, in place: protobuf copies what is given to a constructor."""
+        writers = self._writers
+        for name, one in value.__dict__.items():
+            empty, write = writers[name]
+            # What is equally empty but another object is left out by protobuf itself.
+            if one is not empty and one is not None:
+                write(message, one)
 
     def parse(self, value: Any, path: str, findings: list[Finding]) -> Any:
         """The value of plain fields, or None and what is wrong with them added to `findings`."""
@@ -308,8 +307,46 @@ class Codec:
         return made
 
 
-def _step(name: str, position: int) -> str:
-    return name if position < 0 else f"{name}[{position}]"
+def _try(kind: _Kind, value: Any, path: str) -> Finding | None:
+    try:
+        kind.decode(value)
+    except RefusedError as error:
+        return Finding(error.code, path, error.message)
+    except (ValueError, TypeError, OverflowError):
+        return Finding(f"bad-{kind.word}", path, f"expected {kind.word}")
+    return None
+
+
+def _reader(field: _Field) -> Callable[[Any], Any]:
+    decode = field.kind.decode
+    if not field.repeated:
+        return decode
+    return lambda values: tuple([decode(one) for one in values])
+
+
+def _writer(field: _Field) -> Callable[[Any, Any], None]:
+    """Set a field of a message in place: a message by filling its own part, anything else by assignment."""
+    name, encode, fill = field.name, field.kind.encode, field.kind.fill
+
+    def write_plain(message: Any, value: Any) -> None:
+        setattr(message, name, encode(value))
+
+    def write_plains(message: Any, values: Any) -> None:
+        getattr(message, name).extend([encode(one) for one in values])
+
+    def write_part(message: Any, value: Any) -> None:
+        part = getattr(message, name)
+        part.SetInParent()
+        fill(part, value)
+
+    def write_parts(message: Any, values: Any) -> None:
+        add = getattr(message, name).add
+        for one in values:
+            fill(add(), one)
+
+    if fill is None:
+        return write_plains if field.repeated else write_plain
+    return write_parts if field.repeated else write_part
 
 
 def _fields_of(cls: type, descriptor: Any) -> Iterator[_Field]:
@@ -342,7 +379,7 @@ def _kind_of(hint: Any, descriptor: Any) -> _Kind:
     if issubclass(hint, StrEnum):
         return _enum_kind(hint, descriptor.enum_type)
     codec = codec_of(hint)
-    return _Kind("fields", codec.decode, codec.encode, codec.parse, codec.plain)
+    return _Kind("fields", codec.decode, _identity, codec.parse, codec.plain, codec.fill, codec)
 
 
 _CODECS: dict[type, Codec] = {}

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError
 
-from node.codec import AtPathError, Codec, codec_of, message_class, shown
+from node.codec import Codec, codec_of, message_class, shown
 from node.core import link
 from node.core.document import DOCUMENTS, Document
 from node.core.finding import Finding
@@ -70,17 +70,27 @@ def decode(cls: type[Value], body: bytes) -> Value:
     """The value of these bytes. Raises InvalidFieldsError with the path of what is wrong."""
     codec = codec_of(cls)
     try:
-        return cast("Value", codec.decode(codec.message.FromString(body)))
+        message = codec.message.FromString(body)
     except DecodeError:
         finding = Finding("unreadable", "", f"these {len(body)} bytes are no {cls.__name__}")
         raise InvalidFieldsError([finding]) from None
-    except AtPathError as error:
-        raise InvalidFieldsError([Finding(error.rule, error.path, error.text)]) from None
+    return cast("Value", _decode_message(codec, message))
+
+
+def _decode_message(codec: Codec, message: Any) -> Any:
+    try:
+        return codec.decode(message)
+    except (RefusedError, ValueError, TypeError, OverflowError) as error:
+        finding = codec.locate(message) or Finding("unreadable", "", str(error))
+        raise InvalidFieldsError([finding]) from None
 
 
 def encode(value: Any) -> bytes:
     """The bytes of a value; the same value always gives the same bytes."""
-    return cast("bytes", codec_of(type(value)).encode(value).SerializeToString(deterministic=True))
+    codec = codec_of(type(value))
+    message = codec.message()
+    codec.fill(message, value)
+    return cast("bytes", message.SerializeToString(deterministic=True))
 
 
 def decode_document(document_type: str, body: bytes) -> Document:
@@ -154,13 +164,13 @@ def decode_frame(body: bytes) -> link.Frame:
     name = frame.WhichOneof("frame")
     if name is None:
         raise InvalidFieldsError([Finding("unknown-frame", "frame", "a kind of frame that this version does not know")])
-    try:
-        return cast("link.Frame", codec_of(_FRAMES[name]).decode(getattr(frame, name)))
-    except AtPathError as error:
-        raise InvalidFieldsError([Finding(error.rule, f"{name}.{error.path}", error.text)]) from None
+    return cast("link.Frame", _decode_message(codec_of(_FRAMES[name]), getattr(frame, name)))
 
 
 def encode_frame(frame: link.Frame) -> bytes:
     """The bytes of a frame."""
-    message = codec_of(type(frame)).encode(frame)
-    return cast("bytes", message_class("Frame")(**{_FRAME_NAMES[type(frame)]: message}).SerializeToString())
+    message = message_class("Frame")()
+    part = getattr(message, _FRAME_NAMES[type(frame)])
+    part.SetInParent()
+    codec_of(type(frame)).fill(part, frame)
+    return cast("bytes", message.SerializeToString())

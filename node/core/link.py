@@ -66,7 +66,7 @@ class Outcome(StrEnum):
     HELD = "HELD"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Position:
     """Where one direction of a link stands, as one side knows it."""
 
@@ -78,7 +78,7 @@ class Position:
     oldest_number: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Hello:
     """The first frame of both sides on every stream."""
 
@@ -95,7 +95,7 @@ class Hello:
     understands: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchHead:
     """What a batch's signature covers, with `BATCH_DOMAIN` before its bytes."""
 
@@ -109,7 +109,7 @@ class BatchHead:
     signed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchEntry:
     """One document of a batch: exact bytes and salt; of an erased one only the leaf."""
 
@@ -121,7 +121,7 @@ class BatchEntry:
     leaf: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Documents in order; `head` is the bytes of a BatchHead that names the last one's number and chain value."""
 
@@ -130,7 +130,7 @@ class Batch:
     entries: tuple[BatchEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DocumentOutcome:
     """What became of one document; documents up to a receipt's head that are not named are taken."""
 
@@ -139,7 +139,7 @@ class DocumentOutcome:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceiptBody:
     """What a receipt says; signed with `RECEIPT_DOMAIN` before its bytes."""
 
@@ -156,7 +156,7 @@ class ReceiptBody:
     key_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Receipt:
     """A receipt's exact bytes and its signature."""
 
@@ -164,7 +164,7 @@ class Receipt:
     signature: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AvailabilityQuery:
     """ "What do you have of these?" Advisory: never binds, never cascades."""
 
@@ -172,7 +172,7 @@ class AvailabilityQuery:
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AvailabilityAnswer:
     """The figures that the asked side shares with the asker, as of now."""
 
@@ -181,7 +181,7 @@ class AvailabilityAnswer:
     basis: StockBasis = StockBasis.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Query:
     """A question on the stream; exactly one of its kinds is set."""
 
@@ -190,7 +190,7 @@ class Query:
     ping: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """The answer to the query of the same id."""
 
@@ -200,7 +200,7 @@ class Answer:
     refused: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Goodbye:
     """The sender closes, and says why and what may be done."""
 

@@ -27,7 +27,7 @@ class ItemStatus(StrEnum):
     DELETED = "DELETED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Packaging:
     """One pack level: what its GTIN contains of the next smaller one."""
 
@@ -43,7 +43,7 @@ class Packaging:
     order_multiple: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DangerousGoods:
     """Dangerous goods."""
 
@@ -52,7 +52,7 @@ class DangerousGoods:
     packing_group: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class KitComponent:
     """Kit component."""
 
@@ -60,7 +60,7 @@ class KitComponent:
     quantity: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CatalogueLine:
     """Catalogue line."""
 
@@ -86,7 +86,7 @@ class CatalogueLine:
     orderable: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ItemCatalogue:
     """Item catalogue."""
 

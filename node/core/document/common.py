@@ -83,7 +83,7 @@ class LineKind(StrEnum):
     FREE = "FREE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ItemRef:
     """An item by whatever numbers are known; any one of them alone is enough. A GTIN names a pack level."""
 
@@ -98,7 +98,7 @@ class ItemRef:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Address:
     """Address."""
 
@@ -111,7 +111,7 @@ class Address:
     country: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LocationRef:
     """A place: a GLN, or a code of its owner's."""
 
@@ -124,7 +124,7 @@ class LocationRef:
     address: Address | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Contact:
     """A business contact. Consumers are never named here: they travel in PersonalData."""
 
@@ -134,7 +134,7 @@ class Contact:
     department: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PartyIdentifier:
     """Party identifier."""
 
@@ -143,7 +143,7 @@ class PartyIdentifier:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Party:
     """Party."""
 
@@ -162,7 +162,7 @@ class Party:
     personal_key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DocumentKey:
     """Whose number on which document: the business identity."""
 
@@ -175,7 +175,7 @@ class DocumentKey:
     revision: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """Reference."""
 
@@ -187,7 +187,7 @@ class Reference:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attachment:
     """Attachment."""
 
@@ -201,7 +201,7 @@ class Attachment:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Reason:
     """Why somebody says no, less, or later."""
 
@@ -210,7 +210,7 @@ class Reason:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Note:
     """Note."""
 
@@ -219,7 +219,7 @@ class Note:
     subject_code: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DocumentHeader:
     """What every document begins with. Its identity is the business's, not the node's."""
 
@@ -246,7 +246,7 @@ class DocumentHeader:
     hops_left: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class QualifiedDate:
     """A date in the zone of the place it speaks of, or a window of instants."""
 
@@ -256,7 +256,7 @@ class QualifiedDate:
     until_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Period:
     """Period."""
 
@@ -264,7 +264,7 @@ class Period:
     end_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PriceTier:
     """Price tier."""
 
@@ -272,7 +272,7 @@ class PriceTier:
     amount: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Price:
     """amount is for base_quantity; net of allowances unless gross is given beside it."""
 
@@ -285,7 +285,7 @@ class Price:
     tiers: tuple[PriceTier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tax:
     """One VAT category (UNCL5305) with its rate in percent."""
 
@@ -296,7 +296,7 @@ class Tax:
     scheme: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AllowanceCharge:
     """An allowance (charge false) or a charge (true)."""
 
@@ -308,7 +308,7 @@ class AllowanceCharge:
     tax: Tax | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Trace:
     """Lot, serial and best-before of a part of a line."""
 
@@ -319,7 +319,7 @@ class Trace:
     quantity: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PackageContent:
     """Package content."""
 
@@ -327,7 +327,7 @@ class PackageContent:
     quantity: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Measure:
     """Measure."""
 
@@ -335,7 +335,7 @@ class Measure:
     value: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Package:
     """Package."""
 
@@ -347,7 +347,7 @@ class Package:
     measures: tuple[Measure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ItemProperty:
     """Item property."""
 
@@ -355,7 +355,7 @@ class ItemProperty:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PaymentTerms:
     """Payment terms."""
 
@@ -366,7 +366,7 @@ class PaymentTerms:
     discount_percent: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeliveryTerms:
     """Incoterms and who carries."""
 
@@ -376,7 +376,7 @@ class DeliveryTerms:
     service_level: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PersonalEntry:
     """Personal entry."""
 
@@ -388,7 +388,7 @@ class PersonalEntry:
     gift_text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PersonalData:
     """Consumers' data. Travels beside a document, never inside; erased after its purpose."""
 

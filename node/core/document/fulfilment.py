@@ -60,7 +60,7 @@ class Disposition(StrEnum):
     REFUSED = "REFUSED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Carriage:
     """Carriage."""
 
@@ -75,7 +75,7 @@ class Carriage:
     driver: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DespatchLine:
     """Despatch line."""
 
@@ -99,7 +99,7 @@ class DespatchLine:
     price: Price | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DespatchAdvice:
     """Despatch advice."""
 
@@ -118,7 +118,7 @@ class DespatchAdvice:
     type_code: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceivingLine:
     """Receiving line."""
 
@@ -137,7 +137,7 @@ class ReceivingLine:
     trace: tuple[Trace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceivingAdvice:
     """Receiving advice."""
 
@@ -150,7 +150,7 @@ class ReceivingAdvice:
     lines: tuple[ReceivingLine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeliveryStatus:
     """What the carrier says happened; consumers send no receiving advice."""
 
@@ -167,7 +167,7 @@ class DeliveryStatus:
     signed_personal_key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReturnLine:
     """Return line."""
 
@@ -180,7 +180,7 @@ class ReturnLine:
     trace: tuple[Trace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReturnAnnouncement:
     """Return announcement."""
 
@@ -192,7 +192,7 @@ class ReturnAnnouncement:
     dates: tuple[QualifiedDate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReturnReceiptLine:
     """Return receipt line."""
 
@@ -205,7 +205,7 @@ class ReturnReceiptLine:
     trace: tuple[Trace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReturnReceipt:
     """Return receipt."""
 

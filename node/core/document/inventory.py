@@ -44,7 +44,7 @@ class StockBasis(StrEnum):
     NET = "NET"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExpectedSupply:
     """Expected supply."""
 
@@ -54,7 +54,7 @@ class ExpectedSupply:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StockLine:
     """Stock line."""
 
@@ -77,7 +77,7 @@ class StockLine:
     trace: tuple[Trace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """A snapshot is swapped in whole: absent inside its scope means zero, outside it unknown."""
 
@@ -90,7 +90,7 @@ class Snapshot:
     last: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InventoryReport:
     """Inventory report."""
 

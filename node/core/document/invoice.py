@@ -36,7 +36,7 @@ class LegalStatus(StrEnum):
     COPY = "COPY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InvoiceLine:
     """Invoice line."""
 
@@ -79,7 +79,7 @@ class InvoiceLine:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TaxSubtotal:
     """BG-23: one row for each category and rate."""
 
@@ -88,7 +88,7 @@ class TaxSubtotal:
     amount: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InvoiceTotals:
     """BG-22."""
 
@@ -114,7 +114,7 @@ class InvoiceTotals:
     payable: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PaymentMeans:
     """BG-16 to BG-19."""
 
@@ -132,7 +132,7 @@ class PaymentMeans:
     debited_account: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """BG-13 and the day on which the supply counts for tax."""
 
@@ -143,7 +143,7 @@ class Delivery:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Invoice:
     """Invoice."""
 
@@ -182,7 +182,7 @@ class Invoice:
     delivery_terms: DeliveryTerms | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CreditNote:
     """What is owed back; the same terms as an invoice."""
 
@@ -215,7 +215,7 @@ class CreditNote:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RemittanceLine:
     """Remittance line."""
 
@@ -227,7 +227,7 @@ class RemittanceLine:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RemittanceAdvice:
     """Remittance advice."""
 

@@ -64,7 +64,7 @@ class ResponseOutcome(StrEnum):
     IN_PROCESS = "IN_PROCESS"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """One piece of a line: "6 now, 4 in May, 2 rejected" are three."""
 
@@ -77,7 +77,7 @@ class Schedule:
     substitute: ItemRef | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderLine:
     """Order line."""
 
@@ -105,7 +105,7 @@ class OrderLine:
     parties: tuple[Party, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderTotals:
     """Order totals."""
 
@@ -120,7 +120,7 @@ class OrderTotals:
     rounding: Money | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """Order."""
 
@@ -143,7 +143,7 @@ class Order:
     accounting_reference: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderResponseLine:
     """Order response line."""
 
@@ -165,7 +165,7 @@ class OrderResponseLine:
     properties: tuple[ItemProperty, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderResponse:
     """The seller's answer; a later revision replaces an earlier one for the lines that it names."""
 
@@ -186,7 +186,7 @@ class OrderResponse:
     type_code: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderChange:
     """Names the order's revision that it knows, and gives complete new values of the lines that change."""
 
@@ -206,7 +206,7 @@ class OrderChange:
     validity: Period | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderCancellation:
     """Ends only with an answer (an OrderResponse that names it). Without line ids: the whole order."""
 

@@ -26,7 +26,7 @@ class Commitment(StrEnum):
     FIRM = "FIRM"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplenishmentLine:
     """Replenishment line."""
 
@@ -42,7 +42,7 @@ class ReplenishmentLine:
     reorder_point: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplenishmentRequest:
     """Replenishment request."""
 
@@ -52,7 +52,7 @@ class ReplenishmentRequest:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplenishmentResponseLine:
     """Replenishment response line."""
 
@@ -63,7 +63,7 @@ class ReplenishmentResponseLine:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplenishmentResponse:
     """What will come and when; becomes the requester's expected supply."""
 
@@ -72,7 +72,7 @@ class ReplenishmentResponse:
     lines: tuple[ReplenishmentResponseLine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ForecastLine:
     """Forecast line."""
 
@@ -84,7 +84,7 @@ class ForecastLine:
     commitment: Commitment = Commitment.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
     """Forecast."""
 

@@ -30,7 +30,7 @@ class ApplicationOutcome(StrEnum):
     PAID = "PAID"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tolerance:
     """Tolerance."""
 
@@ -42,7 +42,7 @@ class Tolerance:
     days_late: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CutOff:
     """Cut off."""
 
@@ -53,7 +53,7 @@ class CutOff:
     weekdays: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LeadTime:
     """Lead time."""
 
@@ -61,7 +61,7 @@ class LeadTime:
     days: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TradeTerms:
     """Trade terms."""
 
@@ -79,7 +79,7 @@ class TradeTerms:
     validity: Period | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LineReason:
     """Line reason."""
 
@@ -87,7 +87,7 @@ class LineReason:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ApplicationResponse:
     """The receiver's ERP has spoken: posted as 4711, or refused because..."""
 
