@@ -34,6 +34,7 @@ __all__ = [
     "DocumentStore",
     "HandoverStore",
     "Identity",
+    "Keyring",
     "LinkStore",
     "OrderIdentity",
     "OrderStore",
@@ -73,6 +74,16 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """An Ed25519 signature (64 bytes)."""
+
+
+class Keyring(Protocol):
+    """Our own private keys."""
+
+    def signer(self, key_id: str) -> Signer:
+        """The signer of this key. Raises ConfigError that names the missing key file."""
+
+    def key_ids(self) -> list[str]:
+        """The keys that are there, newest first."""
 
 
 Verifier = Callable[[bytes, bytes, bytes], bool]
@@ -167,7 +178,7 @@ class DocumentStore(Protocol):
     def held_objects(self, partner_id: str) -> set[str]:
         """Object keys of received documents that are held: what follows on them waits behind."""
 
-    def list(
+    def search(
         self,
         *,
         partner_id: str | None = None,
