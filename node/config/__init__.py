@@ -1,0 +1,46 @@
+"""The settings of a node: `load(home)` reads HOME/hansa.toml, `Settings()` are the defaults, `describe()` the manual.
+
+Secrets stay out of the file: `url_env` names an environment variable, `url_file` a file that holds the value.
+"""
+
+from __future__ import annotations
+
+from node.config.manual import describe
+from node.config.reading import home_folder, load, parse
+from node.config.sections import (
+    FILE_NAME,
+    AdapterSettings,
+    DatabaseSettings,
+    LimitSettings,
+    LogSettings,
+    MetricsSettings,
+    NodeSettings,
+    PartnerSettings,
+    ReplenishmentRule,
+    ReplenishmentSettings,
+    RetentionSettings,
+    Settings,
+    SharingRule,
+    SharingSettings,
+)
+
+__all__ = [
+    "FILE_NAME",
+    "AdapterSettings",
+    "DatabaseSettings",
+    "LimitSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "NodeSettings",
+    "PartnerSettings",
+    "ReplenishmentRule",
+    "ReplenishmentSettings",
+    "RetentionSettings",
+    "Settings",
+    "SharingRule",
+    "SharingSettings",
+    "describe",
+    "home_folder",
+    "load",
+    "parse",
+]

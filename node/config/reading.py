@@ -1,0 +1,146 @@
+"""Reads HOME/hansa.toml strictly: an unknown key or a wrong value names the file, the key and what was expected."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from node.config.sections import FILE_NAME, Settings, SharingRule
+from node.errors import ConfigError
+
+__all__ = ["home_folder", "load", "parse"]
+
+Section = TypeVar("Section")
+_WORDS = {str: "text", int: "whole number", bool: "true or false", Decimal: "number", dict: "table"}
+
+
+def home_folder(given: str | None, environment: Mapping[str, str]) -> Path:
+    """The node's home: what was asked for, or $HANSA_HOME, or ~/.hansa."""
+    return Path(given or environment.get("HANSA_HOME") or "~/.hansa").expanduser().absolute()
+
+
+def load(home: Path) -> Settings:
+    """The settings in HOME/hansa.toml; all defaults where there is no such file. Raises ConfigError."""
+    path = home / FILE_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings(home=home)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}", hint="it must be a UTF-8 file that we may read") from None
+    return parse(text, home)
+
+
+def parse(text: str, home: Path) -> Settings:
+    """The settings in this TOML text. Raises ConfigError with file, key and what was expected."""
+    path = home / FILE_NAME
+    try:
+        tables = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}", hint='texts need quotes: listen = "0.0.0.0:7420"') from None
+    settings = _Reader(path).section(Settings, tables, "")
+    settings = dataclasses.replace(settings, home=home)
+    _check_whole(settings, path)
+    return settings
+
+
+class _Reader:
+    """Turns tables into sections; every complaint names the file and the key."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def fault(self, key: str, expected: str, got: Any = None) -> ConfigError:
+        was = "" if got is None else f", not {got!r}"
+        return ConfigError(
+            f"{self._path}: {key}: expected {expected}{was}", hint="hansa config describe explains every setting"
+        )
+
+    def section(self, cls: type[Section], table: Any, where: str) -> Section:
+        if not isinstance(table, dict):
+            raise self.fault(where, f"a table [{where}]", table)
+        kinds = get_type_hints(cls)
+        fields = {one.name: one for one in dataclasses.fields(cast("Any", cls)) if not one.metadata.get("hidden")}
+        made: dict[str, Any] = {}
+        for key, value in table.items():
+            at = f"{where}.{key}" if where else key
+            if key not in fields:
+                raise self.fault(at, f"one of {', '.join(fields)}; this key is not known")
+            made[key] = self.value(kinds[key], value, at, fields[key].metadata)
+        for name, one in fields.items():
+            if name not in made and one.default is MISSING and one.default_factory is MISSING:
+                raise self.fault(f"{where}.{name}", f"a value ({one.metadata['meaning']}); it is missing")
+        return cls(**made)
+
+    def value(self, kind: Any, value: Any, at: str, about: Mapping[str, Any]) -> Any:
+        if get_origin(kind) is tuple:
+            inner = get_args(kind)[0]
+            if not isinstance(value, list):
+                raise self.fault(at, f"a list of {_WORDS.get(inner, 'tables')}", value)
+            return tuple(self.value(inner, one, f"{at}[{index}]", about) for index, one in enumerate(value))
+        if get_origin(kind) is dict:
+            inner = get_args(kind)[1]
+            if not isinstance(value, dict):
+                raise self.fault(at, "a table", value)
+            return {key: self.value(inner, one, f'{at}."{key}"', about) for key, one in value.items()}
+        if dataclasses.is_dataclass(kind):
+            return self.section(cast("type[Any]", kind), value, at)
+        return value if kind is Any else self.plain(kind, value, at, about)
+
+    def plain(self, kind: type, value: Any, at: str, about: Mapping[str, Any]) -> Any:
+        if kind is Decimal and isinstance(value, int | Decimal) and not isinstance(value, bool):
+            value = Decimal(value)
+        elif type(value) is not kind:
+            raise self.fault(at, _WORDS[kind], value)
+        choices, least, most = about.get("choices"), about.get("least"), about.get("most")
+        if choices and value not in choices:
+            raise self.fault(at, f"one of {', '.join(choices)}", value)
+        if (least is not None and value < least) or (most is not None and value > most):
+            span = f"at least {least}" if most is None else f"{least} to {most}"
+            raise self.fault(at, f"{span} {about['unit']}".rstrip(), value)
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise self.fault(at, "a number", value)
+        return value
+
+
+def _check_whole(settings: Settings, path: Path) -> None:
+    """What no single key shows. Raises ConfigError."""
+    fault = _Reader(path).fault
+    for section, names in (
+        ("database", ("url", "url_env", "url_file")),
+        ("node", ("passphrase_env", "passphrase_file")),
+    ):
+        given = [name for name in names if getattr(getattr(settings, section), name)]
+        if len(given) > 1:
+            raise fault(f"{section}.{given[1]}", f"at most one of {', '.join(names)}")
+    for key in ("listen", "advertise"):
+        text = getattr(settings.node, key)
+        host, _, port = text.rpartition(":")
+        if text and not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+            raise fault(f"node.{key}", "host:port", text)
+    if settings.node.advertise.endswith(":0"):
+        raise fault("node.advertise", "a port that partners can dial", settings.node.advertise)
+    names_of = [one.name for one in settings.adapters]
+    for index, name in enumerate(names_of):
+        if not name or name in names_of[:index]:
+            raise fault(f"adapters[{index}].name", "a name that no other adapter has", name)
+    for index, rule in enumerate(settings.sharing.rules):
+        _check_sharing(rule, f"sharing.rules[{index}]", fault)
+    for index, one in enumerate(settings.replenishment.rules):
+        if one.order_up_to < one.reorder_point or one.reorder_point < 0 or one.multiple <= 0:
+            raise fault(f"replenishment.rules[{index}]", "0 <= reorder_point <= order_up_to, and multiple above 0")
+
+
+def _check_sharing(rule: SharingRule, at: str, fault: Callable[[str, str], ConfigError]) -> None:
+    if rule.figure == "capped" and rule.cap < 1:
+        raise fault(f"{at}.cap", "a figure above 0, because figure is capped")
+    if rule.figure == "band" and not rule.bands:
+        raise fault(f"{at}.bands", "the lower ends of the bands, because figure is band")
+    if any(low < 0 or low >= high for low, high in pairwise((*rule.bands, rule.bands[-1] + 1 if rule.bands else 1))):
+        raise fault(f"{at}.bands", "figures from 0 on, each larger than the one before")

@@ -1,0 +1,320 @@
+"""What can be set, with default, unit and meaning. The classes below are the manual as well."""
+
+# The one function called in the defaults makes a dataclass field.
+# ruff: noqa: RUF009
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from node.errors import ConfigError
+
+__all__ = [
+    "FILE_NAME",
+    "AdapterSettings",
+    "DatabaseSettings",
+    "LimitSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "NodeSettings",
+    "PartnerSettings",
+    "ReplenishmentRule",
+    "ReplenishmentSettings",
+    "RetentionSettings",
+    "Settings",
+    "SharingRule",
+    "SharingSettings",
+]
+
+FILE_NAME = "hansa.toml"
+"""The settings' file in the node's home."""
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    example: Any = None,
+    least: int | None = None,
+    most: int | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of a section with what the manual says about it; MISSING as default makes it required."""
+    about = {
+        "meaning": meaning,
+        "unit": unit,
+        "example": example,
+        "least": least,
+        "most": most,
+        "choices": choices,
+    }
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=about)
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """How the node is reached, and how it ends."""
+
+    listen: str = setting("", "host:port on which partners reach us; empty: we only dial out", example="0.0.0.0:7420")
+    advertise: str = setting(
+        "", "host:port in our card; empty: the card names no address", example="hansa.a.example:7420"
+    )
+    passphrase_env: str = setting(
+        "", "environment variable with the passphrase of our private keys", example="HANSA_KEYS"
+    )
+    passphrase_file: str = setting("", "file with the passphrase of our private keys", example="/run/secrets/keys")
+    grace_seconds: int = setting(20, "how long a stopping node may finish what is in hand", unit="s", least=0, most=600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """Where the node keeps everything. Give at most one of the three."""
+
+    url: str = setting(
+        "", "SQLAlchemy address; empty: SQLite in HOME/hansa.db", example="sqlite:////var/lib/hansa/hansa.db"
+    )
+    url_env: str = setting("", "environment variable that holds the address", example="HANSA_DATABASE")
+    url_file: str = setting("", "file that holds the address", example="/run/secrets/database")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What the node writes about itself, on standard error."""
+
+    level: str = setting("info", "least severity that is written", choices=("debug", "info", "warning", "error"))
+    format: str = setting("text", "lines for people, or one JSON object per line", choices=("text", "json"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsSettings:
+    """Figures for Prometheus."""
+
+    port: int = setting(0, "port of /metrics; 0: off", least=0, most=65535, example=9420)
+    host: str = setting("127.0.0.1", "address on which /metrics is served")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """Everything has a limit. The defaults suit a node on one machine; partners never need to agree on them."""
+
+    frame_bytes_max: int = setting(
+        4_194_304, "largest frame taken from a partner", unit="bytes", least=65_536, most=4_194_304
+    )
+    document_bytes_max: int = setting(1_048_576, "largest document", unit="bytes", least=16_384, most=1_048_576)
+    batch_bytes_max: int = setting(262_144, "size at which a batch is full", unit="bytes", least=1_024, most=2_097_152)
+    batch_documents_max: int = setting(512, "documents in one batch", least=1, most=4_096)
+    batches_in_flight_max: int = setting(2, "batches sent and not yet receipted", least=1, most=16)
+    sessions_max: int = setting(256, "partners connected at once", least=1, most=10_000)
+    queries_per_second_max: int = setting(
+        50, "questions answered for one partner; more are refused", unit="1/s", least=1, most=10_000
+    )
+    query_items_max: int = setting(200, "items in one question", least=1, most=5_000)
+    query_seconds_max: int = setting(5, "how long we wait for a partner's answer", unit="s", least=1, most=60)
+    hello_seconds_max: int = setting(10, "how long a new session may take to say hello", unit="s", least=1, most=120)
+    receipt_seconds_max: int = setting(
+        60, "how long a batch may stay without receipt before the session is begun anew", unit="s", least=5, most=3_600
+    )
+    keepalive_seconds: int = setting(30, "how often a silent session is tried", unit="s", least=5, most=3_600)
+    dial_first_seconds: int = setting(
+        1, "pause after the first failed call; doubles with each failure", unit="s", least=1, most=60
+    )
+    dial_seconds_max: int = setting(
+        300, "longest pause between calls; calling never ends", unit="s", least=1, most=86_400
+    )
+    clock_skew_seconds_max: int = setting(
+        300, "how far a partner's clock may be from ours", unit="s", least=1, most=86_400
+    )
+    aged_seconds: int = setting(600, "a document that has waited this long goes first", unit="s", least=1, most=86_400)
+    waiting_documents_max: int = setting(
+        1_000_000, "documents waiting for one partner; more are refused", least=1, most=1_000_000_000
+    )
+    handover_attempts_max: int = setting(
+        20, "tries to hand a document to our own system before a human is asked", least=1, most=10_000
+    )
+    handover_first_seconds: int = setting(
+        5, "pause after the first failed hand-over; doubles with each failure", unit="s", least=1, most=3_600
+    )
+    handover_seconds_max: int = setting(900, "longest pause between hand-overs", unit="s", least=1, most=86_400)
+    control_bytes_max: int = setting(
+        16_777_216, "largest request or answer on the control socket", unit="bytes", least=65_536, most=1_073_741_824
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings:
+    """One of our own systems (files, a database, an ERP). Changes are taken only after `hansa adapter start NAME`."""
+
+    name: str = setting(MISSING, "our name for it", example="shop")
+    kind: str = setting(MISSING, "the adapter that speaks to it", example="csv")
+    every_seconds: int = setting(60, "how often it is asked for changes", unit="s", least=1, most=604_800)
+    start_from: str = setting(
+        "", "take only what is dated from here on, where nothing was pulled yet", example="2026-12-01"
+    )
+    documents: tuple[str, ...] = setting(
+        (), "document types that are handed to it; empty: all that it takes", example=("Order", "OrderChange")
+    )
+    options: dict[str, Any] = setting(
+        {}, "the adapter's own settings; the adapter says which", example={"folder": "/srv/erp/out"}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharingRule:
+    """Who sees what of our stock. The first rule that fits decides; nothing fits: nothing is told."""
+
+    partner: str = setting("*", "partner id, or * for all", example="0088:4012345000009")
+    item: str = setting("*", "pattern of our item number", example="CHEW-*")
+    location: str = setting("*", "pattern of our location code", example="DC*")
+    figure: str = setting(
+        MISSING,
+        "the exact figure, at most `cap`, the lower end of its band, only whether there is any, or nothing",
+        choices=("exact", "capped", "band", "yes_no", "hidden"),
+    )
+    cap: int = setting(0, "with capped: the largest figure told", unit="in the item's unit", least=0, example=100)
+    bands: tuple[int, ...] = setting(
+        (), "with band: the lower ends, growing", unit="in the item's unit", example=(1, 10, 100)
+    )
+    reserve_percent: int = setting(0, "part of the stock that we keep for ourselves", unit="%", least=0, most=100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharingSettings:
+    """Which figures of our stock partners see. Without rules, nothing is told."""
+
+    rules: tuple[SharingRule, ...] = setting((), "the rules, in order")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplenishmentRule:
+    """When our stock of an item falls below a point, a partner is asked for more."""
+
+    item: str = setting(MISSING, "our item number", example="CHEW-1")
+    partner: str = setting(MISSING, "who is asked", example="0088:4012345000009")
+    location: str = setting("", "our location; empty: all together", example="DC1")
+    reorder_point: Decimal = setting(MISSING, "below this we ask", unit="in `unit`", example=Decimal(20))
+    order_up_to: Decimal = setting(MISSING, "we ask for what brings us to this", unit="in `unit`", example=Decimal(100))
+    multiple: Decimal = setting(Decimal(1), "what we ask for is a multiple of this", unit="in `unit`")
+    unit: str = setting("C62", "UN/ECE Rec 20 code of the unit")
+    gtin: str = setting("", "the item's GTIN, for the request")
+    seller_number: str = setting("", "the partner's number of the item, for the request")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplenishmentSettings:
+    """Requests for more stock, formed the moment our own stock changes."""
+
+    commitment: str = setting("planned", "how much a request binds us", choices=("information", "planned", "firm"))
+    repeat_hours: int = setting(72, "a request without effect is made again after this", unit="h", least=1, most=8_760)
+    rules: tuple[ReplenishmentRule, ...] = setting((), "one rule for each item and partner")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionSettings:
+    """How long documents are kept. What is erased leaves its hash, so the rest can still be verified."""
+
+    default_days: int = setting(3_653, "for types that `days` does not name", unit="days", least=1, most=36_525)
+    days: dict[str, int] = setting(
+        {}, "by document type", unit="days", least=1, most=36_525, example={"InventoryReport": 90}
+    )
+    personal_days: int = setting(
+        90, "consumers' names and addresses beside a document", unit="days", least=1, most=36_525
+    )
+    archive: str = setting(
+        "", "folder that takes documents before they are erased; empty: none", example="/srv/archive"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartnerSettings:
+    """What we agreed with one partner; goes to it as a TradeTerms document."""
+
+    auto_accept: bool = setting(False, "orders inside the tolerances are accepted at once; otherwise a human is asked")
+    quantity_over_percent: Decimal = setting(
+        Decimal(0), "more than ordered that is taken", unit="%", least=0, most=1_000
+    )
+    quantity_under_percent: Decimal = setting(
+        Decimal(0), "less than ordered that is taken", unit="%", least=0, most=100
+    )
+    price_percent: Decimal = setting(Decimal(0), "difference of price that is taken", unit="%", least=0, most=100)
+    days_early: int = setting(0, "days before the date asked for that are taken", unit="days", least=0, most=366)
+    days_late: int = setting(0, "days after the date asked for that are taken", unit="days", least=0, most=366)
+    order_minimum: str = setting("", "least amount of an order", example="250.00 EUR")
+    credit_limit: str = setting("", "most that may be open", example="20000.00 EUR")
+    payment_days: int = setting(0, "days after the invoice; 0: not agreed", unit="days", least=0, most=366)
+    lead_days: int = setting(0, "usual days from order to delivery; 0: not agreed", unit="days", least=0, most=366)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of one node."""
+
+    home: Path = field(default=Path(), metadata={"hidden": True})
+    node: NodeSettings = field(default_factory=NodeSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    adapters: tuple[AdapterSettings, ...] = ()
+    sharing: SharingSettings = field(default_factory=SharingSettings)
+    replenishment: ReplenishmentSettings = field(default_factory=ReplenishmentSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    partners: dict[str, PartnerSettings] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The settings' file."""
+        return self.home / FILE_NAME
+
+    @property
+    def database_url(self) -> str:
+        """The database's address. Raises ConfigError when what it refers to is not there."""
+        given = self.database
+        return (
+            given.url
+            or _secret(self, "database.url", given.url_env, given.url_file)
+            or f"sqlite:///{self.home / 'hansa.db'}"
+        )
+
+    @property
+    def key_passphrase(self) -> bytes | None:
+        """The passphrase of our private keys, if they have one. Raises ConfigError when it cannot be read."""
+        text = _secret(self, "node.passphrase", self.node.passphrase_env, self.node.passphrase_file)
+        return text.encode() if text else None
+
+    def partner(self, partner_id: str) -> PartnerSettings:
+        """What is set for this partner; the defaults where nothing is."""
+        return self.partners.get(partner_id) or PartnerSettings()
+
+    def adapter(self, name: str) -> AdapterSettings:
+        """The adapter of this name. Raises ConfigError that names those there are."""
+        for one in self.adapters:
+            if one.name == name:
+                return one
+        names = ", ".join(one.name for one in self.adapters) or "none"
+        raise ConfigError(f"{self.file}: there is no adapter {name!r}", hint=f"adapters are: {names}")
+
+
+def _secret(settings: Settings, key: str, variable: str, file: str) -> str:
+    """The text of an environment variable or of a file, or "" where neither is named."""
+    if variable:
+        text = os.environ.get(variable, "")
+        if not text:
+            raise ConfigError(f"{settings.file}: {key}_env: the environment has no {variable}", hint=f"set {variable}")
+        return text
+    if not file:
+        return ""
+    path = settings.home / file
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{settings.file}: {key}_file: {path} cannot be read: {error}") from None
+    if not text:
+        raise ConfigError(f"{settings.file}: {key}_file: {path} is empty")
+    return text
