@@ -140,8 +140,8 @@ class Targets(Protocol):
     def fields(self, document_type: str) -> Sequence[tuple[str, str]]:
         """Every leaf as (path, kind).
 
-        Kinds: ``text``, ``decimal``, ``date``, ``instant``, ``integer``, ``boolean``, ``bytes``, ``unit``,
-        ``currency``, and ``enum:A|B|C`` with the words that are allowed.
+        Kinds: ``text``, ``decimal``, ``number`` (a whole one), ``boolean``, ``date``, ``instant``, ``bytes``, and for
+        an enum its words joined by bars: ``UNSPECIFIED|TEST|PRODUCTION``.
         """
         ...
 
