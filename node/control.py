@@ -1,0 +1,248 @@
+"""The control socket HOME/control.sock: how commands reach the running node, and the lock that says one is running.
+
+One JSON object per line. A request is ``{"operation": NAME, "arguments": {...}}``; the answer is any number of
+``{"progress": TEXT}`` and then ``{"result": ...}`` or ``{"error": {"kind", "message", "hint", "code"}}``. Only the
+node's own user can connect: the socket has mode 0600.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from node.errors import AdapterError, ConfigError, HansaError, RefusedError, UnavailableError
+
+__all__ = [
+    "SOCKET_NAME",
+    "Client",
+    "ControlServer",
+    "Progress",
+    "Runner",
+    "connected",
+    "error_as_fields",
+    "error_from_fields",
+    "exclusive",
+]
+
+SOCKET_NAME = "control.sock"
+LOCK_NAME = "hansa.lock"
+PATH_BYTES_MAX = 100
+"""Socket addresses hold about 108 bytes; longer paths go through a descriptor of the folder."""
+
+Progress: TypeAlias = Callable[[str], None]
+"""Takes one line about how a long operation goes on."""
+
+Runner: TypeAlias = Callable[[str, Mapping[str, Any], Progress], Any]
+"""(operation, arguments, progress) -> JSON-able result; blocks, and runs in a worker thread."""
+
+_KINDS: dict[str, type[HansaError]] = {
+    one.__name__: one for one in (ConfigError, RefusedError, UnavailableError, AdapterError)
+}
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Be the only process that works on this home. Raises UnavailableError where another one does, ConfigError where
+    the home cannot be written."""
+    try:
+        descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"{home}: {error.strerror}", hint="hansa init makes a home; --home names another one"
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UnavailableError(
+                f"another process is working on {home}", hint="try again when it has ended; a node may be starting"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """The path as a socket address takes it."""
+    if len(os.fsencode(path)) <= PATH_BYTES_MAX:
+        yield str(path)
+        return
+    if not Path("/proc/self/fd").is_dir():
+        raise ConfigError(f"{path}: too long for a socket", hint=f"use a home with at most {PATH_BYTES_MAX} bytes")
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def error_as_fields(error: HansaError) -> dict[str, Any]:
+    """An error as it goes over the socket, and as `--json` prints it."""
+    fields: dict[str, Any] = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+    for kind, cls in _KINDS.items():
+        if isinstance(error, cls):
+            fields["kind"] = kind
+    fields["code"] = getattr(error, "code", "")
+    if isinstance(error, AdapterError):
+        fields["permanent"] = error.permanent
+    return fields
+
+
+def error_from_fields(fields: Mapping[str, Any]) -> HansaError:
+    """The error that `error_as_fields` wrote."""
+    message, hint = str(fields.get("message", "")), str(fields.get("hint", ""))
+    match fields.get("kind"):
+        case "RefusedError":
+            return RefusedError(message, code=str(fields.get("code") or "refused"), hint=hint)
+        case "AdapterError":
+            return AdapterError(message, permanent=bool(fields.get("permanent")), hint=hint)
+        case kind:
+            return _KINDS.get(str(kind), HansaError)(message, hint=hint)
+
+
+def _line(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class ControlServer:
+    """Answers requests on the socket of a home; each runs in a worker thread. The home's lock must be held."""
+
+    def __init__(self, home: Path, runner: Runner, *, bytes_max: int) -> None:
+        self._path = home / SOCKET_NAME
+        self._runner = runner
+        self._bytes_max = bytes_max
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen. A socket that a killed process has left is replaced."""
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _address(self._path) as address:
+                mask = os.umask(0o177)
+                try:
+                    listener.bind(address)
+                finally:
+                    os.umask(mask)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=self._bytes_max)
+        except BaseException:
+            listener.close()
+            raise
+
+    async def stop(self) -> None:
+        """Take no more requests, and end the connections; a running operation still finishes its transaction."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+        self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            while (line := await self._request(reader, writer)) is not None:
+                await self._answer(line, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # The caller has gone, or the node is stopping.
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        try:
+            return await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError:
+            return None
+        except asyncio.LimitOverrunError:
+            refusal = RefusedError(f"a request of more than {self._bytes_max} bytes", code="too-large")
+            writer.write(_line({"error": error_as_fields(refusal)}))
+            await writer.drain()
+            return None
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+
+        def progress(text: str) -> None:
+            loop.call_soon_threadsafe(writer.write, _line({"progress": text}))
+
+        try:
+            operation, arguments = _read_request(line)
+            answer = {"result": await asyncio.to_thread(self._runner, operation, arguments, progress)}
+        except HansaError as error:
+            answer = {"error": error_as_fields(error)}
+        except Exception as error:
+            # One operation's fault must not end the others; the log has the whole story.
+            _log.exception("operation failed", extra={"request": line[:200]})
+            answer = {"error": {"kind": "HansaError", "message": f"{type(error).__name__}: {error}", "hint": ""}}
+        writer.write(_line(answer))
+        await writer.drain()
+
+
+def _read_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        request = None
+    if not isinstance(request, dict):
+        raise RefusedError("a request is one JSON object on one line", code="bad-request")
+    operation, arguments = request.get("operation"), request.get("arguments", {})
+    if not isinstance(operation, str) or not isinstance(arguments, dict):
+        raise RefusedError('a request has "operation" (text) and "arguments" (an object)', code="bad-request")
+    return operation, arguments
+
+
+class Client:
+    """One connection to a running node."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def call(self, operation: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
+        self._connection.sendall(_line({"operation": operation, "arguments": arguments}))
+        with self._connection.makefile("rb") as lines:
+            for line in lines:
+                answer = json.loads(line)
+                if "progress" in answer:
+                    progress(answer["progress"])
+                elif "error" in answer:
+                    raise error_from_fields(answer["error"])
+                else:
+                    return answer["result"]
+        raise UnavailableError("the node ended before it answered", hint="look at its log, then try again")
+
+
+@contextlib.contextmanager
+def connected(home: Path) -> Iterator[Client | None]:
+    """A connection to the node that runs on this home, or None where none does."""
+    path = home / SOCKET_NAME
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            with _address(path) as address:
+                connection.connect(address)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            yield None
+            return
+        except PermissionError:
+            raise ConfigError(f"{path}: belongs to another user", hint="run the command as the node's user") from None
+        try:
+            yield Client(connection)
+        except ConnectionError:
+            raise UnavailableError(
+                "the node has closed the connection", hint="look at its log, then try again"
+            ) from None
