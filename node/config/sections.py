@@ -104,21 +104,22 @@ class MetricsSettings:
 class LimitSettings:
     """Everything has a limit. The defaults suit a node on one machine; partners never need to agree on them."""
 
-    frame_bytes_max: int = setting(
+    frame_bytes: int = setting(
         4_194_304, "largest frame taken from a partner", unit="bytes", least=65_536, most=4_194_304
     )
-    document_bytes_max: int = setting(1_048_576, "largest document", unit="bytes", least=16_384, most=1_048_576)
-    batch_bytes_max: int = setting(262_144, "size at which a batch is full", unit="bytes", least=1_024, most=2_097_152)
-    batch_documents_max: int = setting(512, "documents in one batch", least=1, most=4_096)
-    batches_in_flight_max: int = setting(2, "batches sent and not yet receipted", least=1, most=16)
+    document_bytes: int = setting(1_048_576, "largest document", unit="bytes", least=16_384, most=1_048_576)
+    batch_bytes: int = setting(262_144, "size at which a batch is full", unit="bytes", least=1_024, most=2_097_152)
+    batch_documents: int = setting(512, "documents in one batch", least=1, most=4_096)
+    batch_documents_accepted: int = setting(4_096, "documents in one batch of a partner", least=1, most=100_000)
+    batches_in_flight: int = setting(2, "batches sent and not yet receipted", least=1, most=16)
     sessions_max: int = setting(256, "partners connected at once", least=1, most=10_000)
-    queries_per_second_max: int = setting(
+    queries_per_second: int = setting(
         50, "questions answered for one partner; more are refused", unit="1/s", least=1, most=10_000
     )
-    query_items_max: int = setting(200, "items in one question", least=1, most=5_000)
-    query_seconds_max: int = setting(5, "how long we wait for a partner's answer", unit="s", least=1, most=60)
-    hello_seconds_max: int = setting(10, "how long a new session may take to say hello", unit="s", least=1, most=120)
-    receipt_seconds_max: int = setting(
+    query_items: int = setting(200, "items in one question", least=1, most=5_000)
+    query_seconds: int = setting(5, "how long we wait for a partner's answer", unit="s", least=1, most=60)
+    hello_seconds: int = setting(10, "how long a new session may take to say hello", unit="s", least=1, most=120)
+    receipt_seconds: int = setting(
         60, "how long a batch may stay without receipt before the session is begun anew", unit="s", least=5, most=3_600
     )
     keepalive_seconds: int = setting(30, "how often a silent session is tried", unit="s", least=5, most=3_600)
