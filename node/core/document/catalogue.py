@@ -7,24 +7,49 @@ from datetime import date
 from enum import StrEnum
 
 from node.core.document.common import (
+    Address,
+    Certificate,
+    Classification,
+    DangerousGoods,
     DocumentHeader,
     ItemProperty,
     ItemRef,
+    Measure,
     Period,
     Price,
     Tax,
+    Trace,
 )
 from node.core.quantity import Quantity
 
 
 class ItemStatus(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """Where an item stands in its life."""
 
     UNSPECIFIED = "UNSPECIFIED"
     ACTIVE = "ACTIVE"
     PLANNED = "PLANNED"
     DISCONTINUED = "DISCONTINUED"
     DELETED = "DELETED"
+
+
+class ItemRelation(StrEnum):
+    """How another item relates to this one."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    ACCESSORY = "ACCESSORY"
+    REQUIRED = "REQUIRED"
+    COMPONENT = "COMPONENT"
+    ALTERNATIVE = "ALTERNATIVE"
+
+
+class CatalogueAction(StrEnum):
+    """What a line of a catalogue does to the receiver's copy of it."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    ADD = "ADD"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +69,8 @@ class Packaging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DangerousGoods:
-    """Dangerous goods."""
-
-    un_number: str = ""
-    hazard_class: str = ""
-    packing_group: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class KitComponent:
-    """Kit component."""
+    """An item and how much of it is in one kit."""
 
     item: ItemRef | None = None
     quantity: Quantity | None = None
@@ -62,7 +78,7 @@ class KitComponent:
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueLine:
-    """Catalogue line."""
+    """One item, how it is packed, and what it costs the receiver."""
 
     line_id: str = ""
     item: ItemRef | None = None
@@ -82,13 +98,38 @@ class CatalogueLine:
     components: tuple[KitComponent, ...] = ()
     properties: tuple[ItemProperty, ...] = ()
     brand: str = ""
-    classification: str = ""
+    classifications: tuple[Classification, ...] = ()
     orderable: bool = False
+    # Ordered and priced in different units, so that the billed quantity is known on delivery only.
+    catch_weight: bool = False
+    # How other units relate to base_unit, exactly.
+    conversions: tuple[UnitConversion, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    # Further offers of the item: by quantity, by territory, or with other lead times.
+    offers: tuple[Offer, ...] = ()
+    order_minimum: Quantity | None = None
+    order_maximum: Quantity | None = None
+    order_multiple: Quantity | None = None
+    # The unit that is ordered, when it is not base_unit.
+    order_unit: str = ""
+    related: tuple[RelatedItem, ...] = ()
+    keywords: tuple[str, ...] = ()
+    warranty: str = ""
+    # Price of a comparable quantity, such as a litre.
+    comparison_price: Price | None = None
+    # Whether the item is under contract, as a code of the partners' (Peppol: "CT").
+    transaction_conditions: str = ""
+    trace: tuple[Trace, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    # Pack level, such as "CU" for a consumer unit (GS1).
+    pack_level: str = ""
+    # Adds, changes or takes away the line; unspecified: adds or replaces.
+    action: CatalogueAction = CatalogueAction.UNSPECIFIED
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemCatalogue:
-    """Item catalogue."""
+    """What one partner offers another, and at which prices."""
 
     header: DocumentHeader | None = None
     validity: Period | None = None
@@ -97,3 +138,33 @@ class ItemCatalogue:
     # Whole: items not listed are no longer offered. Otherwise lines are added or replaced.
     whole: bool = False
     contract: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitConversion:
+    """numerator / denominator of the item's base unit are one unit."""
+
+    unit: str = ""
+    numerator: int = 0
+    denominator: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A price with the conditions that it holds under."""
+
+    price: Price | None = None
+    minimum: Quantity | None = None
+    maximum: Quantity | None = None
+    lead_time: Quantity | None = None
+    territory: Address | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelatedItem:
+    """Another item that goes with this one."""
+
+    relation: ItemRelation = ItemRelation.UNSPECIFIED
+    item: ItemRef | None = None
+    quantity: Quantity | None = None

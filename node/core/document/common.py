@@ -12,7 +12,7 @@ from node.core.quantity import Quantity
 
 
 class PartyRole(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What a party does in a document."""
 
     UNSPECIFIED = "UNSPECIFIED"
     BUYER = "BUYER"
@@ -26,10 +26,15 @@ class PartyRole(StrEnum):
     MANUFACTURER = "MANUFACTURER"
     TAX_REPRESENTATIVE = "TAX_REPRESENTATIVE"
     ORIGINATOR = "ORIGINATOR"
+    # Acts for the seller or the buyer, such as whoever transmits the document.
+    INTERMEDIARY = "INTERMEDIARY"
+    SENDER = "SENDER"
+    RECEIVER = "RECEIVER"
+    INVOICER = "INVOICER"
 
 
 class ReferenceKind(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What a reference points at."""
 
     UNSPECIFIED = "UNSPECIFIED"
     ORDER = "ORDER"
@@ -49,10 +54,13 @@ class ReferenceKind(StrEnum):
     RETURN = "RETURN"
     CATALOGUE = "CATALOGUE"
     ADDITIONAL = "ADDITIONAL"
+    REQUISITION = "REQUISITION"
+    CALL_OFF = "CALL_OFF"
+    SPECIFICATION = "SPECIFICATION"
 
 
 class Usage(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """Whether a document is meant. Test documents never reach productive tables, stock or figures."""
 
     UNSPECIFIED = "UNSPECIFIED"
     TEST = "TEST"
@@ -60,7 +68,7 @@ class Usage(StrEnum):
 
 
 class DateQualifier(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What happens on a date."""
 
     UNSPECIFIED = "UNSPECIFIED"
     SHIP = "SHIP"
@@ -72,7 +80,7 @@ class DateQualifier(StrEnum):
 
 
 class LineKind(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What a line sells."""
 
     UNSPECIFIED = "UNSPECIFIED"
     GOODS = "GOODS"
@@ -96,11 +104,17 @@ class ItemRef:
     buyer: str = ""
     manufacturer: str = ""
     description: str = ""
+    # What description, which names the item in one line (BT-153), leaves to say (BT-154).
+    details: str = ""
+    # Numbers under further schemes, named by their ISO 6523 codes.
+    identifiers: tuple[ItemIdentifier, ...] = ()
+    # Tells variants of one seller's number apart.
+    variant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Address."""
+    """A postal address."""
 
     street: str = ""
     additional_street: str = ""
@@ -109,6 +123,7 @@ class Address:
     region: str = ""
     # ISO 3166-1 alpha-2.
     country: str = ""
+    third_line: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +137,8 @@ class LocationRef:
     # IANA name; the zone in which this place's dates are meant.
     time_zone: str = ""
     address: Address | None = None
+    # ISO 6523 code of the scheme that code belongs to; empty: the owner's own.
+    scheme: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,16 +153,18 @@ class Contact:
 
 @dataclass(frozen=True, kw_only=True)
 class PartyIdentifier:
-    """Party identifier."""
+    """A number that some register gave a party."""
 
     # ISO 6523 code, or "VAT", "TAX", "LEGAL" for tax and company registers.
     scheme: str = ""
     value: str = ""
+    # Of a LEGAL or TAX identifier: its register or scheme, such as an ISO 6523 code.
+    register: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Party:
-    """Party."""
+    """A company, or a part of one, in its role."""
 
     role: PartyRole = PartyRole.UNSPECIFIED
     # Participant id, such as "0088:4012345000009".
@@ -160,6 +179,12 @@ class Party:
     location: LocationRef | None = None
     # Key of the entry of PersonalData that describes this party, when it is a consumer.
     personal_key: str = ""
+    # Where the party takes documents of another network (BT-34, BT-49), such as scheme "EM" for e-mail.
+    endpoint: PartyIdentifier | None = None
+    # National code of how the party is taxed, where an invoice must state it.
+    tax_regime: str = ""
+    # Where the company is registered, when that is not its address.
+    registered_address: Address | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +202,7 @@ class DocumentKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Reference."""
+    """Another document, or a line of one, that this one speaks of."""
 
     kind: ReferenceKind = ReferenceKind.UNSPECIFIED
     document: DocumentKey | None = None
@@ -185,11 +210,14 @@ class Reference:
     quantity: Quantity | None = None
     issued_on: date | None = None
     text: str = ""
+    # Scheme of the number (UNCL1153: BT-18-1, BT-128-1) and kind of document (UNCL1001), where stated.
+    scheme: str = ""
+    type_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """Attachment."""
+    """A file that belongs to the document: its bytes, or where it is and its hash."""
 
     name: str = ""
     media_type: str = ""
@@ -199,6 +227,10 @@ class Attachment:
     uri: str = ""
     description: str = ""
     id: str = ""
+    # UNCL1001 code or another list's, where stated.
+    type_code: str = ""
+    # The line that it describes; empty: the whole document.
+    line_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,11 +240,16 @@ class Reason:
     code: str = ""
     text: str = ""
     language: str = ""
+    # Whose code it is, when it is none of this schema's.
+    list: str = ""
+    # The field that it is about, such as "lines[2].quantity", and the value that was expected there.
+    path: str = ""
+    expected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Note."""
+    """Free text for people; programs do not act on it."""
 
     text: str = ""
     language: str = ""
@@ -244,6 +281,9 @@ class DocumentHeader:
     # The first document of a chain over several companies, and how many more hops it may make.
     root_id: str = ""
     hops_left: int = 0
+    # What national rules or the partners' agreement add and no field holds. Never needed to understand the document:
+    # that is what requires is for.
+    properties: tuple[ItemProperty, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,11 +294,13 @@ class QualifiedDate:
     on: date | None = None
     from_at: datetime | None = None
     until_at: datetime | None = None
+    # Time of day in the same zone, "HH:MM" or "HH:MM:SS"; empty: the whole day.
+    time: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Period:
-    """Period."""
+    """From the first to the last day, both included."""
 
     start_on: date | None = None
     end_on: date | None = None
@@ -266,7 +308,7 @@ class Period:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceTier:
-    """Price tier."""
+    """The price from a quantity on."""
 
     minimum: Quantity | None = None
     amount: Money | None = None
@@ -283,6 +325,10 @@ class Price:
     tax_included: bool = False
     validity: Period | None = None
     tiers: tuple[PriceTier, ...] = ()
+    # UNCL5387, such as "AAA" for net.
+    type_code: str = ""
+    # How many of the price's unit are one of the unit ordered, where the two differ.
+    order_factor: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +340,8 @@ class Tax:
     exemption_code: str = ""
     exemption_reason: str = ""
     scheme: str = ""
+    # National code of the kind of tax, such as a withholding's.
+    type_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,11 +365,14 @@ class Trace:
     best_before_on: date | None = None
     produced_on: date | None = None
     quantity: Quantity | None = None
+    properties: tuple[ItemProperty, ...] = ()
+    # After this day it may no longer be sold; best_before_on is the day of full quality.
+    expires_on: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackageContent:
-    """Package content."""
+    """How much of a line is in a package."""
 
     line_id: str = ""
     quantity: Quantity | None = None
@@ -329,7 +380,7 @@ class PackageContent:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Measure."""
+    """A measured property, named by its UNCL6313 code."""
 
     attribute: str = ""
     value: Quantity | None = None
@@ -337,7 +388,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """Package."""
+    """A carton, pallet or other unit that is moved as one."""
 
     sscc: str = ""
     parent_sscc: str = ""
@@ -345,25 +396,39 @@ class Package:
     tracking: str = ""
     contents: tuple[PackageContent, ...] = ()
     measures: tuple[Measure, ...] = ()
+    # A number that is no SSCC. parent_sscc names the parent's SSCC or, lacking one, this number of the parent.
+    id: str = ""
+    hazardous: bool = False
+    marks: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemProperty:
-    """Item property."""
+    """A named property."""
 
     name: str = ""
     value: str = ""
+    quantity: Quantity | None = None
+    qualifier: str = ""
+    # The name as a code, and the list it is from.
+    code: str = ""
+    code_list: str = ""
+    # Identifier of the property in a dictionary, and the dictionary.
+    id: str = ""
+    scheme: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentTerms:
-    """Payment terms."""
+    """When and with which discounts to pay."""
 
     text: str = ""
     due_on: date | None = None
     net_days: int = 0
     discount_days: int = 0
     discount_percent: Decimal | None = None
+    # Further discounts, for paying later than discount_days but before the due date.
+    discounts: tuple[PaymentDiscount, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,7 +443,7 @@ class DeliveryTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalEntry:
-    """Personal entry."""
+    """One consumer."""
 
     key: str = ""
     name: str = ""
@@ -386,6 +451,8 @@ class PersonalEntry:
     phone: str = ""
     email: str = ""
     gift_text: str = ""
+    # Kind and number of a document that proves who this is, where a carrier must show it.
+    identity_document: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -393,3 +460,60 @@ class PersonalData:
     """Consumers' data. Travels beside a document, never inside; erased after its purpose."""
 
     entries: tuple[PersonalEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemIdentifier:
+    """A number of an item under a scheme of its own (ISO 6523 code)."""
+
+    scheme: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentDiscount:
+    """A discount for paying within some days."""
+
+    days: int = 0
+    percent: Decimal | None = None
+    base: Money | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """A class of items in somebody's classification: list by its UNCL7143 code."""
+
+    list: str = ""
+    list_version: str = ""
+    code: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A label or certificate that an item carries."""
+
+    id: str = ""
+    type: str = ""
+    type_code: str = ""
+    issuer: str = ""
+    remarks: str = ""
+    uri: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DangerousGoods:
+    """What transport law asks about dangerous goods."""
+
+    un_number: str = ""
+    hazard_class: str = ""
+    packing_group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaxSubtotal:
+    """BG-23: one row for each category and rate."""
+
+    tax: Tax | None = None
+    taxable: Money | None = None
+    amount: Money | None = None

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from node.core.document.common import (
+    Classification,
+    DangerousGoods,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -36,7 +38,7 @@ class AdviceStatus(StrEnum):
 
 
 class DeliveryEvent(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What happened to a delivery."""
 
     UNSPECIFIED = "UNSPECIFIED"
     PICKED_UP = "PICKED_UP"
@@ -50,7 +52,7 @@ class DeliveryEvent(StrEnum):
 
 
 class Disposition(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What is done with what came back."""
 
     UNSPECIFIED = "UNSPECIFIED"
     RESTOCK = "RESTOCK"
@@ -62,7 +64,7 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Carriage:
-    """Carriage."""
+    """Who carries the goods, and under which numbers."""
 
     carrier: str = ""
     service: str = ""
@@ -77,7 +79,7 @@ class Carriage:
 
 @dataclass(frozen=True, kw_only=True)
 class DespatchLine:
-    """Despatch line."""
+    """What of an order line is on its way."""
 
     line_id: str = ""
     order: DocumentKey | None = None
@@ -97,11 +99,14 @@ class DespatchLine:
     properties: tuple[ItemProperty, ...] = ()
     substitutes: ItemRef | None = None
     price: Price | None = None
+    dangerous_goods: DangerousGoods | None = None
+    seller_order_line_id: str = ""
+    classifications: tuple[Classification, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DespatchAdvice:
-    """Despatch advice."""
+    """What was sent, how it is packed, and when it arrives."""
 
     header: DocumentHeader | None = None
     status: AdviceStatus = AdviceStatus.UNSPECIFIED
@@ -116,11 +121,12 @@ class DespatchAdvice:
     measures: tuple[Measure, ...] = ()
     delivery_terms: DeliveryTerms | None = None
     type_code: str = ""
+    package_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivingLine:
-    """Receiving line."""
+    """What arrived of a despatched line, by condition."""
 
     line_id: str = ""
     order: DocumentKey | None = None
@@ -135,11 +141,15 @@ class ReceivingLine:
     wrong: Quantity | None = None
     reason: Reason | None = None
     trace: tuple[Trace, ...] = ()
+    # Catch weight: what was weighed on arrival.
+    billed_quantity: Quantity | None = None
+    line_kind: LineKind = LineKind.UNSPECIFIED
+    parent_line: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivingAdvice:
-    """Receiving advice."""
+    """What arrived."""
 
     header: DocumentHeader | None = None
     status: AdviceStatus = AdviceStatus.UNSPECIFIED
@@ -148,6 +158,8 @@ class ReceivingAdvice:
     received_at: datetime | None = None
     location: LocationRef | None = None
     lines: tuple[ReceivingLine, ...] = ()
+    packages: tuple[Package, ...] = ()
+    carriage: Carriage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +181,7 @@ class DeliveryStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnLine:
-    """Return line."""
+    """What comes back of an order line, and why."""
 
     line_id: str = ""
     order: DocumentKey | None = None
@@ -178,11 +190,16 @@ class ReturnLine:
     quantity: Quantity | None = None
     reason: Reason | None = None
     trace: tuple[Trace, ...] = ()
+    billed_quantity: Quantity | None = None
+    line_kind: LineKind = LineKind.UNSPECIFIED
+    parent_line: str = ""
+    invoice: DocumentKey | None = None
+    invoice_line_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnAnnouncement:
-    """Return announcement."""
+    """What is going to come back."""
 
     header: DocumentHeader | None = None
     order: DocumentKey | None = None
@@ -190,11 +207,12 @@ class ReturnAnnouncement:
     lines: tuple[ReturnLine, ...] = ()
     carriage: Carriage | None = None
     dates: tuple[QualifiedDate, ...] = ()
+    packages: tuple[Package, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnReceiptLine:
-    """Return receipt line."""
+    """What came back, and what is done with it."""
 
     line_id: str = ""
     return_line_id: str = ""
@@ -207,7 +225,7 @@ class ReturnReceiptLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnReceipt:
-    """Return receipt."""
+    """What came back of what was announced."""
 
     header: DocumentHeader | None = None
     announcement: DocumentKey | None = None

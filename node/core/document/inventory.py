@@ -16,7 +16,7 @@ from node.core.document.common import (
 
 
 class StockStatus(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """Condition of stock."""
 
     UNSPECIFIED = "UNSPECIFIED"
     AVAILABLE = "AVAILABLE"
@@ -46,7 +46,7 @@ class StockBasis(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedSupply:
-    """Expected supply."""
+    """Stock that is on its way to this location."""
 
     quantity: Decimal | None = None
     on: date | None = None
@@ -56,7 +56,7 @@ class ExpectedSupply:
 
 @dataclass(frozen=True, kw_only=True)
 class StockLine:
-    """Stock line."""
+    """The figures of one item at one location."""
 
     item: ItemRef | None = None
     # Code of one of the report's locations.
@@ -75,6 +75,8 @@ class StockLine:
     as_of: datetime | None = None
     expected_supply: tuple[ExpectedSupply, ...] = ()
     trace: tuple[Trace, ...] = ()
+    # How much of available the holder's ERP may sell at the same moment: zero oversell does not hold for it.
+    exposed: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class InventoryReport:
-    """Inventory report."""
+    """What one partner shows another of its stock."""
 
     header: DocumentHeader | None = None
     as_of: datetime | None = None

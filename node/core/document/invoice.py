@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from node.core.document.common import (
     AllowanceCharge,
+    Classification,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -22,6 +23,7 @@ from node.core.document.common import (
     Reason,
     Reference,
     Tax,
+    TaxSubtotal,
     Trace,
 )
 from node.core.money import Money
@@ -29,22 +31,24 @@ from node.core.quantity import Quantity
 
 
 class LegalStatus(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """Whether this document or another is the one that tax law knows."""
 
     UNSPECIFIED = "UNSPECIFIED"
+    # This document is the legal original.
     ORIGINAL = "ORIGINAL"
+    # The legal original went another way; see original_channel.
     COPY = "COPY"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceLine:
-    """Invoice line."""
+    """BG-25."""
 
     # BT-126.
     line_id: str = ""
     line_kind: LineKind = LineKind.UNSPECIFIED
     parent_line: str = ""
-    # BT-153 to BT-161.
+    # BT-153 to BT-157.
     item: ItemRef | None = None
     # BT-129, BT-130.
     quantity: Quantity | None = None
@@ -72,20 +76,12 @@ class InvoiceLine:
     # BT-128.
     references: tuple[Reference, ...] = ()
     trace: tuple[Trace, ...] = ()
-    # BT-158, with its scheme as name.
-    classifications: tuple[ItemProperty, ...] = ()
+    # BT-158.
+    classifications: tuple[Classification, ...] = ()
     # BT-159.
     origin_country: str = ""
-    description: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaxSubtotal:
-    """BG-23: one row for each category and rate."""
-
-    tax: Tax | None = None
-    taxable: Money | None = None
-    amount: Money | None = None
+    # Catch weight: what was delivered in the unit ordered, when quantity is what was weighed.
+    delivered_quantity: Quantity | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +126,7 @@ class PaymentMeans:
     mandate: str = ""
     creditor: str = ""
     debited_account: str = ""
+    card_network: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +142,7 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Invoice:
-    """Invoice."""
+    """What is owed, with every term of EN 16931-1."""
 
     header: DocumentHeader | None = None
     # UNCL1001: 380, 381, 384, 389, 386... BT-3.
@@ -180,6 +177,9 @@ class Invoice:
     process_id: str = ""
     profile_id: str = ""
     delivery_terms: DeliveryTerms | None = None
+    # Tax that the buyer keeps back and pays for the seller.
+    withholding_subtotals: tuple[TaxSubtotal, ...] = ()
+    prepayments: tuple[Prepayment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,11 +213,13 @@ class CreditNote:
     # The invoice that is credited.
     invoice: DocumentKey | None = None
     reason: Reason | None = None
+    withholding_subtotals: tuple[TaxSubtotal, ...] = ()
+    prepayments: tuple[Prepayment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemittanceLine:
-    """Remittance line."""
+    """What a payment pays of one invoice."""
 
     line_id: str = ""
     invoice: DocumentKey | None = None
@@ -229,7 +231,7 @@ class RemittanceLine:
 
 @dataclass(frozen=True, kw_only=True)
 class RemittanceAdvice:
-    """Remittance advice."""
+    """Which invoices a payment pays."""
 
     header: DocumentHeader | None = None
     paid_on: date | None = None
@@ -237,3 +239,13 @@ class RemittanceAdvice:
     lines: tuple[RemittanceLine, ...] = ()
     payment_reference: str = ""
     payment_means: PaymentMeans | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepayment:
+    """A payment made before, or collected for somebody else; totals.prepaid has the sum."""
+
+    id: str = ""
+    amount: Money | None = None
+    text: str = ""
+    paid_on: date | None = None

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from node.core.document.common import (
     AllowanceCharge,
+    Certificate,
+    Classification,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -23,6 +25,7 @@ from node.core.document.common import (
     Reason,
     Reference,
     Tax,
+    TaxSubtotal,
     Trace,
 )
 from node.core.money import Money
@@ -30,7 +33,7 @@ from node.core.quantity import Quantity
 
 
 class OrderKind(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """Why and how the goods are ordered."""
 
     UNSPECIFIED = "UNSPECIFIED"
     STANDARD = "STANDARD"
@@ -43,7 +46,7 @@ class OrderKind(StrEnum):
 
 
 class ScheduleOutcome(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What the seller says to one piece of a line."""
 
     UNSPECIFIED = "UNSPECIFIED"
     ACCEPTED = "ACCEPTED"
@@ -51,10 +54,12 @@ class ScheduleOutcome(StrEnum):
     REJECTED = "REJECTED"
     SUBSTITUTED = "SUBSTITUTED"
     CANCELLED = "CANCELLED"
+    # Too late to change or cancel: it is on its way.
+    DESPATCHED = "DESPATCHED"
 
 
 class ResponseOutcome(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """What the seller says to the order as a whole."""
 
     UNSPECIFIED = "UNSPECIFIED"
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -79,7 +84,7 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderLine:
-    """Order line."""
+    """One item ordered."""
 
     # Permanent: a line keeps its id through changes.
     line_id: str = ""
@@ -103,11 +108,13 @@ class OrderLine:
     accounting_reference: str = ""
     trace: tuple[Trace, ...] = ()
     parties: tuple[Party, ...] = ()
+    classifications: tuple[Classification, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderTotals:
-    """Order totals."""
+    """Sums that the sender expects."""
 
     lines: Money | None = None
     allowances: Money | None = None
@@ -118,11 +125,12 @@ class OrderTotals:
     with_tax: Money | None = None
     prepaid: Money | None = None
     rounding: Money | None = None
+    tax_subtotals: tuple[TaxSubtotal, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Order."""
+    """What the buyer wants, when, where and at which price."""
 
     header: DocumentHeader | None = None
     order_kind: OrderKind = OrderKind.UNSPECIFIED
@@ -145,7 +153,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderResponseLine:
-    """Order response line."""
+    """The seller's answer to one line."""
 
     line_id: str = ""
     item: ItemRef | None = None
@@ -163,6 +171,14 @@ class OrderResponseLine:
     line_kind: LineKind = LineKind.UNSPECIFIED
     substituted: bool = False
     properties: tuple[ItemProperty, ...] = ()
+    parent_line: str = ""
+    # The order line that this substitute stands in for.
+    substitutes_line: str = ""
+    classifications: tuple[Classification, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    # Whether the item is under contract, as a code of the partners' (Peppol: "CT").
+    transaction_conditions: str = ""
+    dates: tuple[QualifiedDate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

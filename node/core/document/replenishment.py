@@ -18,7 +18,7 @@ from node.core.quantity import Quantity
 
 
 class Commitment(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """How binding a demand is."""
 
     UNSPECIFIED = "UNSPECIFIED"
     INFORMATION = "INFORMATION"
@@ -28,7 +28,7 @@ class Commitment(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplenishmentLine:
-    """Replenishment line."""
+    """Demand for one item."""
 
     line_id: str = ""
     item: ItemRef | None = None
@@ -44,7 +44,7 @@ class ReplenishmentLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplenishmentRequest:
-    """Replenishment request."""
+    """What somebody down the chain is going to need."""
 
     header: DocumentHeader | None = None
     commitment: Commitment = Commitment.UNSPECIFIED
@@ -54,13 +54,17 @@ class ReplenishmentRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplenishmentResponseLine:
-    """Replenishment response line."""
+    """What will come for one line."""
 
     line_id: str = ""
     item: ItemRef | None = None
     quantity: Quantity | None = None
     dates: tuple[QualifiedDate, ...] = ()
     reason: Reason | None = None
+    location: LocationRef | None = None
+    # The request's line that this answers; several lines may answer one.
+    request_line_id: str = ""
+    commitment: Commitment = Commitment.UNSPECIFIED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,7 @@ class ReplenishmentResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastLine:
-    """Forecast line."""
+    """Expected demand for one item in one period."""
 
     line_id: str = ""
     item: ItemRef | None = None
@@ -86,7 +90,7 @@ class ForecastLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Forecast."""
+    """Expected demand over time."""
 
     header: DocumentHeader | None = None
     horizon: Period | None = None

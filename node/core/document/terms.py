@@ -21,18 +21,22 @@ from node.core.money import Money
 
 
 class ApplicationOutcome(StrEnum):
-    """One of the schema's words; UNSPECIFIED means that it was not said."""
+    """The receiver's verdict."""
 
     UNSPECIFIED = "UNSPECIFIED"
     POSTED = "POSTED"
     REFUSED = "REFUSED"
     IN_PROCESS = "IN_PROCESS"
     PAID = "PAID"
+    ACCEPTED = "ACCEPTED"
+    ACCEPTED_CONDITIONALLY = "ACCEPTED_CONDITIONALLY"
+    UNDER_QUERY = "UNDER_QUERY"
+    RECEIVED = "RECEIVED"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """Tolerance."""
+    """How far an answer may differ from the order and still be taken."""
 
     # Percent, as a decimal.
     quantity_over: Decimal | None = None
@@ -44,7 +48,7 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class CutOff:
-    """Cut off."""
+    """Until when an order is still handled on the same day."""
 
     location: LocationRef | None = None
     # "HH:MM" in the location's zone.
@@ -55,7 +59,7 @@ class CutOff:
 
 @dataclass(frozen=True, kw_only=True)
 class LeadTime:
-    """Lead time."""
+    """Days from order to despatch."""
 
     item: ItemRef | None = None
     days: int = 0
@@ -63,7 +67,7 @@ class LeadTime:
 
 @dataclass(frozen=True, kw_only=True)
 class TradeTerms:
-    """Trade terms."""
+    """What two partners agreed on; shared by the seller."""
 
     header: DocumentHeader | None = None
     tolerance: Tolerance | None = None
@@ -80,14 +84,6 @@ class TradeTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LineReason:
-    """Line reason."""
-
-    line_id: str = ""
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ApplicationResponse:
     """The receiver's ERP has spoken: posted as 4711, or refused because..."""
 
@@ -97,3 +93,13 @@ class ApplicationResponse:
     posted_as: str = ""
     reasons: tuple[Reason, ...] = ()
     line_reasons: tuple[LineReason, ...] = ()
+    # The day on which it took effect, such as that of the payment.
+    effective_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineReason:
+    """Why one line is not taken."""
+
+    line_id: str = ""
+    reason: Reason | None = None

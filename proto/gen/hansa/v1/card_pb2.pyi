@@ -78,6 +78,8 @@ Global___TlsKey: _TypeAlias = TlsKey  # noqa: Y015
 
 @_typing.final
 class CardUnit(_message.Message):
+    """A branch, plant or store of the company."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
@@ -108,6 +110,8 @@ Global___CardUnit: _TypeAlias = CardUnit  # noqa: Y015
 
 @_typing.final
 class Card(_message.Message):
+    """Who a company is, where it is reached and which keys speak for it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -180,6 +184,8 @@ Global___Card: _TypeAlias = Card  # noqa: Y015
 
 @_typing.final
 class Signature(_message.Message):
+    """An Ed25519 signature and the key that made it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_ID_FIELD_NUMBER: _builtins.int

@@ -32,7 +32,8 @@ class _ItemStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemStatus
     ITEM_STATUS_DISCONTINUED: _ItemStatus.ValueType  # 3
     ITEM_STATUS_DELETED: _ItemStatus.ValueType  # 4
 
-class ItemStatus(_ItemStatus, metaclass=_ItemStatusEnumTypeWrapper): ...
+class ItemStatus(_ItemStatus, metaclass=_ItemStatusEnumTypeWrapper):
+    """Where an item stands in its life."""
 
 ITEM_STATUS_UNSPECIFIED: ItemStatus.ValueType  # 0
 ITEM_STATUS_ACTIVE: ItemStatus.ValueType  # 1
@@ -40,6 +41,48 @@ ITEM_STATUS_PLANNED: ItemStatus.ValueType  # 2
 ITEM_STATUS_DISCONTINUED: ItemStatus.ValueType  # 3
 ITEM_STATUS_DELETED: ItemStatus.ValueType  # 4
 Global___ItemStatus: _TypeAlias = ItemStatus  # noqa: Y015
+
+class _ItemRelation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ItemRelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemRelation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ITEM_RELATION_UNSPECIFIED: _ItemRelation.ValueType  # 0
+    ITEM_RELATION_ACCESSORY: _ItemRelation.ValueType  # 1
+    ITEM_RELATION_REQUIRED: _ItemRelation.ValueType  # 2
+    ITEM_RELATION_COMPONENT: _ItemRelation.ValueType  # 3
+    ITEM_RELATION_ALTERNATIVE: _ItemRelation.ValueType  # 4
+
+class ItemRelation(_ItemRelation, metaclass=_ItemRelationEnumTypeWrapper):
+    """How another item relates to this one."""
+
+ITEM_RELATION_UNSPECIFIED: ItemRelation.ValueType  # 0
+ITEM_RELATION_ACCESSORY: ItemRelation.ValueType  # 1
+ITEM_RELATION_REQUIRED: ItemRelation.ValueType  # 2
+ITEM_RELATION_COMPONENT: ItemRelation.ValueType  # 3
+ITEM_RELATION_ALTERNATIVE: ItemRelation.ValueType  # 4
+Global___ItemRelation: _TypeAlias = ItemRelation  # noqa: Y015
+
+class _CatalogueAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CatalogueActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatalogueAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CATALOGUE_ACTION_UNSPECIFIED: _CatalogueAction.ValueType  # 0
+    CATALOGUE_ACTION_ADD: _CatalogueAction.ValueType  # 1
+    CATALOGUE_ACTION_UPDATE: _CatalogueAction.ValueType  # 2
+    CATALOGUE_ACTION_DELETE: _CatalogueAction.ValueType  # 3
+
+class CatalogueAction(_CatalogueAction, metaclass=_CatalogueActionEnumTypeWrapper):
+    """What a line of a catalogue does to the receiver's copy of it."""
+
+CATALOGUE_ACTION_UNSPECIFIED: CatalogueAction.ValueType  # 0
+CATALOGUE_ACTION_ADD: CatalogueAction.ValueType  # 1
+CATALOGUE_ACTION_UPDATE: CatalogueAction.ValueType  # 2
+CATALOGUE_ACTION_DELETE: CatalogueAction.ValueType  # 3
+Global___CatalogueAction: _TypeAlias = CatalogueAction  # noqa: Y015
 
 @_typing.final
 class Packaging(_message.Message):
@@ -98,32 +141,9 @@ class Packaging(_message.Message):
 Global___Packaging: _TypeAlias = Packaging  # noqa: Y015
 
 @_typing.final
-class DangerousGoods(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    UN_NUMBER_FIELD_NUMBER: _builtins.int
-    HAZARD_CLASS_FIELD_NUMBER: _builtins.int
-    PACKING_GROUP_FIELD_NUMBER: _builtins.int
-    un_number: _builtins.str
-    hazard_class: _builtins.str
-    packing_group: _builtins.str
-    def __init__(
-        self,
-        *,
-        un_number: _builtins.str = ...,
-        hazard_class: _builtins.str = ...,
-        packing_group: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hazard_class", b"hazard_class", "packing_group", b"packing_group", "un_number", b"un_number"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DangerousGoods: _TypeAlias = DangerousGoods  # noqa: Y015
-
-@_typing.final
 class KitComponent(_message.Message):
+    """An item and how much of it is in one kit."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_FIELD_NUMBER: _builtins.int
@@ -148,6 +168,8 @@ Global___KitComponent: _TypeAlias = KitComponent  # noqa: Y015
 
 @_typing.final
 class CatalogueLine(_message.Message):
+    """One item, how it is packed, and what it costs the receiver."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -168,8 +190,25 @@ class CatalogueLine(_message.Message):
     COMPONENTS_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
     BRAND_FIELD_NUMBER: _builtins.int
-    CLASSIFICATION_FIELD_NUMBER: _builtins.int
+    CLASSIFICATIONS_FIELD_NUMBER: _builtins.int
     ORDERABLE_FIELD_NUMBER: _builtins.int
+    CATCH_WEIGHT_FIELD_NUMBER: _builtins.int
+    CONVERSIONS_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
+    OFFERS_FIELD_NUMBER: _builtins.int
+    ORDER_MINIMUM_FIELD_NUMBER: _builtins.int
+    ORDER_MAXIMUM_FIELD_NUMBER: _builtins.int
+    ORDER_MULTIPLE_FIELD_NUMBER: _builtins.int
+    ORDER_UNIT_FIELD_NUMBER: _builtins.int
+    RELATED_FIELD_NUMBER: _builtins.int
+    KEYWORDS_FIELD_NUMBER: _builtins.int
+    WARRANTY_FIELD_NUMBER: _builtins.int
+    COMPARISON_PRICE_FIELD_NUMBER: _builtins.int
+    TRANSACTION_CONDITIONS_FIELD_NUMBER: _builtins.int
+    TRACE_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    PACK_LEVEL_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     name: _builtins.str
     base_unit: _builtins.str
@@ -180,8 +219,18 @@ class CatalogueLine(_message.Message):
     hs_code: _builtins.str
     lead_time_days: _builtins.int
     brand: _builtins.str
-    classification: _builtins.str
     orderable: _builtins.bool
+    catch_weight: _builtins.bool
+    """Ordered and priced in different units, so that the billed quantity is known on delivery only."""
+    order_unit: _builtins.str
+    """The unit that is ordered, when it is not base_unit."""
+    warranty: _builtins.str
+    transaction_conditions: _builtins.str
+    """Whether the item is under contract, as a code of the partners' (Peppol: "CT")."""
+    pack_level: _builtins.str
+    """Pack level, such as "CU" for a consumer unit (GS1)."""
+    action: Global___CatalogueAction.ValueType
+    """Adds, changes or takes away the line; unspecified: adds or replaces."""
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
@@ -189,7 +238,7 @@ class CatalogueLine(_message.Message):
     @_builtins.property
     def replaced_by(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
-    def dangerous_goods(self) -> Global___DangerousGoods: ...
+    def dangerous_goods(self) -> _common_pb2.DangerousGoods: ...
     @_builtins.property
     def price(self) -> _common_pb2.Price: ...
     @_builtins.property
@@ -198,6 +247,36 @@ class CatalogueLine(_message.Message):
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___KitComponent]: ...
     @_builtins.property
     def properties(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ItemProperty]: ...
+    @_builtins.property
+    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Classification]: ...
+    @_builtins.property
+    def conversions(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitConversion]:
+        """How other units relate to base_unit, exactly."""
+
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Certificate]: ...
+    @_builtins.property
+    def offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offer]:
+        """Further offers of the item: by quantity, by territory, or with other lead times."""
+
+    @_builtins.property
+    def order_minimum(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def order_maximum(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def order_multiple(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def related(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelatedItem]: ...
+    @_builtins.property
+    def keywords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def comparison_price(self) -> _common_pb2.Price:
+        """Price of a comparable quantity, such as a litre."""
+
+    @_builtins.property
+    def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Measure]: ...
     def __init__(
         self,
         *,
@@ -212,19 +291,36 @@ class CatalogueLine(_message.Message):
         replaced_by: _common_pb2.ItemRef | None = ...,
         origin_country: _builtins.str = ...,
         hs_code: _builtins.str = ...,
-        dangerous_goods: Global___DangerousGoods | None = ...,
+        dangerous_goods: _common_pb2.DangerousGoods | None = ...,
         price: _common_pb2.Price | None = ...,
         tax: _common_pb2.Tax | None = ...,
         lead_time_days: _builtins.int = ...,
         components: _abc.Iterable[Global___KitComponent] | None = ...,
         properties: _abc.Iterable[_common_pb2.ItemProperty] | None = ...,
         brand: _builtins.str = ...,
-        classification: _builtins.str = ...,
+        classifications: _abc.Iterable[_common_pb2.Classification] | None = ...,
         orderable: _builtins.bool = ...,
+        catch_weight: _builtins.bool = ...,
+        conversions: _abc.Iterable[Global___UnitConversion] | None = ...,
+        certificates: _abc.Iterable[_common_pb2.Certificate] | None = ...,
+        offers: _abc.Iterable[Global___Offer] | None = ...,
+        order_minimum: _common_pb2.Quantity | None = ...,
+        order_maximum: _common_pb2.Quantity | None = ...,
+        order_multiple: _common_pb2.Quantity | None = ...,
+        order_unit: _builtins.str = ...,
+        related: _abc.Iterable[Global___RelatedItem] | None = ...,
+        keywords: _abc.Iterable[_builtins.str] | None = ...,
+        warranty: _builtins.str = ...,
+        comparison_price: _common_pb2.Price | None = ...,
+        transaction_conditions: _builtins.str = ...,
+        trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
+        measures: _abc.Iterable[_common_pb2.Measure] | None = ...,
+        pack_level: _builtins.str = ...,
+        action: Global___CatalogueAction.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dangerous_goods", b"dangerous_goods", "item", b"item", "price", b"price", "replaced_by", b"replaced_by", "tax", b"tax"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison_price", b"comparison_price", "dangerous_goods", b"dangerous_goods", "item", b"item", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "price", b"price", "replaced_by", b"replaced_by", "tax", b"tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_unit", b"base_unit", "brand", b"brand", "classification", b"classification", "components", b"components", "dangerous_goods", b"dangerous_goods", "hs_code", b"hs_code", "item", b"item", "lead_time_days", b"lead_time_days", "line_id", b"line_id", "name", b"name", "orderable", b"orderable", "origin_country", b"origin_country", "packaging", b"packaging", "price", b"price", "properties", b"properties", "replaced_by", b"replaced_by", "status", b"status", "tax", b"tax", "valid_from_on", b"valid_from_on", "valid_until_on", b"valid_until_on"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "base_unit", b"base_unit", "brand", b"brand", "catch_weight", b"catch_weight", "certificates", b"certificates", "classifications", b"classifications", "comparison_price", b"comparison_price", "components", b"components", "conversions", b"conversions", "dangerous_goods", b"dangerous_goods", "hs_code", b"hs_code", "item", b"item", "keywords", b"keywords", "lead_time_days", b"lead_time_days", "line_id", b"line_id", "measures", b"measures", "name", b"name", "offers", b"offers", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "order_unit", b"order_unit", "orderable", b"orderable", "origin_country", b"origin_country", "pack_level", b"pack_level", "packaging", b"packaging", "price", b"price", "properties", b"properties", "related", b"related", "replaced_by", b"replaced_by", "status", b"status", "tax", b"tax", "trace", b"trace", "transaction_conditions", b"transaction_conditions", "valid_from_on", b"valid_from_on", "valid_until_on", b"valid_until_on", "warranty", b"warranty"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -232,6 +328,8 @@ Global___CatalogueLine: _TypeAlias = CatalogueLine  # noqa: Y015
 
 @_typing.final
 class ItemCatalogue(_message.Message):
+    """What one partner offers another, and at which prices."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -240,10 +338,12 @@ class ItemCatalogue(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     WHOLE_FIELD_NUMBER: _builtins.int
     CONTRACT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     whole: _builtins.bool
     """Whole: items not listed are no longer offered. Otherwise lines are added or replaced."""
     contract: _builtins.str
+    name: _builtins.str
     @_builtins.property
     def header(self) -> _common_pb2.DocumentHeader: ...
     @_builtins.property
@@ -259,11 +359,106 @@ class ItemCatalogue(_message.Message):
         lines: _abc.Iterable[Global___CatalogueLine] | None = ...,
         whole: _builtins.bool = ...,
         contract: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "validity", b"validity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "currency", b"currency", "header", b"header", "lines", b"lines", "validity", b"validity", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract", b"contract", "currency", b"currency", "header", b"header", "lines", b"lines", "name", b"name", "validity", b"validity", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ItemCatalogue: _TypeAlias = ItemCatalogue  # noqa: Y015
+
+@_typing.final
+class UnitConversion(_message.Message):
+    """numerator / denominator of the item's base unit are one unit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    NUMERATOR_FIELD_NUMBER: _builtins.int
+    DENOMINATOR_FIELD_NUMBER: _builtins.int
+    unit: _builtins.str
+    numerator: _builtins.int
+    denominator: _builtins.int
+    def __init__(
+        self,
+        *,
+        unit: _builtins.str = ...,
+        numerator: _builtins.int = ...,
+        denominator: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominator", b"denominator", "numerator", b"numerator", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitConversion: _TypeAlias = UnitConversion  # noqa: Y015
+
+@_typing.final
+class Offer(_message.Message):
+    """A price with the conditions that it holds under."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    LEAD_TIME_FIELD_NUMBER: _builtins.int
+    TERRITORY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def price(self) -> _common_pb2.Price: ...
+    @_builtins.property
+    def minimum(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def maximum(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def lead_time(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def territory(self) -> _common_pb2.Address: ...
+    def __init__(
+        self,
+        *,
+        price: _common_pb2.Price | None = ...,
+        minimum: _common_pb2.Quantity | None = ...,
+        maximum: _common_pb2.Quantity | None = ...,
+        lead_time: _common_pb2.Quantity | None = ...,
+        territory: _common_pb2.Address | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lead_time", b"lead_time", "maximum", b"maximum", "minimum", b"minimum", "price", b"price", "territory", b"territory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lead_time", b"lead_time", "maximum", b"maximum", "minimum", b"minimum", "price", b"price", "territory", b"territory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class RelatedItem(_message.Message):
+    """Another item that goes with this one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELATION_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    relation: Global___ItemRelation.ValueType
+    @_builtins.property
+    def item(self) -> _common_pb2.ItemRef: ...
+    @_builtins.property
+    def quantity(self) -> _common_pb2.Quantity: ...
+    def __init__(
+        self,
+        *,
+        relation: Global___ItemRelation.ValueType = ...,
+        item: _common_pb2.ItemRef | None = ...,
+        quantity: _common_pb2.Quantity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "quantity", b"quantity", "relation", b"relation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelatedItem: _TypeAlias = RelatedItem  # noqa: Y015

@@ -40,8 +40,14 @@ class _PartyRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartyRole.V
     PARTY_ROLE_MANUFACTURER: _PartyRole.ValueType  # 9
     PARTY_ROLE_TAX_REPRESENTATIVE: _PartyRole.ValueType  # 10
     PARTY_ROLE_ORIGINATOR: _PartyRole.ValueType  # 11
+    PARTY_ROLE_INTERMEDIARY: _PartyRole.ValueType  # 12
+    """Acts for the seller or the buyer, such as whoever transmits the document."""
+    PARTY_ROLE_SENDER: _PartyRole.ValueType  # 13
+    PARTY_ROLE_RECEIVER: _PartyRole.ValueType  # 14
+    PARTY_ROLE_INVOICER: _PartyRole.ValueType  # 15
 
-class PartyRole(_PartyRole, metaclass=_PartyRoleEnumTypeWrapper): ...
+class PartyRole(_PartyRole, metaclass=_PartyRoleEnumTypeWrapper):
+    """What a party does in a document."""
 
 PARTY_ROLE_UNSPECIFIED: PartyRole.ValueType  # 0
 PARTY_ROLE_BUYER: PartyRole.ValueType  # 1
@@ -55,6 +61,11 @@ PARTY_ROLE_END_CUSTOMER: PartyRole.ValueType  # 8
 PARTY_ROLE_MANUFACTURER: PartyRole.ValueType  # 9
 PARTY_ROLE_TAX_REPRESENTATIVE: PartyRole.ValueType  # 10
 PARTY_ROLE_ORIGINATOR: PartyRole.ValueType  # 11
+PARTY_ROLE_INTERMEDIARY: PartyRole.ValueType  # 12
+"""Acts for the seller or the buyer, such as whoever transmits the document."""
+PARTY_ROLE_SENDER: PartyRole.ValueType  # 13
+PARTY_ROLE_RECEIVER: PartyRole.ValueType  # 14
+PARTY_ROLE_INVOICER: PartyRole.ValueType  # 15
 Global___PartyRole: _TypeAlias = PartyRole  # noqa: Y015
 
 class _ReferenceKind:
@@ -81,8 +92,12 @@ class _ReferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Referen
     REFERENCE_KIND_RETURN: _ReferenceKind.ValueType  # 15
     REFERENCE_KIND_CATALOGUE: _ReferenceKind.ValueType  # 16
     REFERENCE_KIND_ADDITIONAL: _ReferenceKind.ValueType  # 17
+    REFERENCE_KIND_REQUISITION: _ReferenceKind.ValueType  # 18
+    REFERENCE_KIND_CALL_OFF: _ReferenceKind.ValueType  # 19
+    REFERENCE_KIND_SPECIFICATION: _ReferenceKind.ValueType  # 20
 
-class ReferenceKind(_ReferenceKind, metaclass=_ReferenceKindEnumTypeWrapper): ...
+class ReferenceKind(_ReferenceKind, metaclass=_ReferenceKindEnumTypeWrapper):
+    """What a reference points at."""
 
 REFERENCE_KIND_UNSPECIFIED: ReferenceKind.ValueType  # 0
 REFERENCE_KIND_ORDER: ReferenceKind.ValueType  # 1
@@ -102,6 +117,9 @@ REFERENCE_KIND_CUSTOMER_ORDER: ReferenceKind.ValueType  # 14
 REFERENCE_KIND_RETURN: ReferenceKind.ValueType  # 15
 REFERENCE_KIND_CATALOGUE: ReferenceKind.ValueType  # 16
 REFERENCE_KIND_ADDITIONAL: ReferenceKind.ValueType  # 17
+REFERENCE_KIND_REQUISITION: ReferenceKind.ValueType  # 18
+REFERENCE_KIND_CALL_OFF: ReferenceKind.ValueType  # 19
+REFERENCE_KIND_SPECIFICATION: ReferenceKind.ValueType  # 20
 Global___ReferenceKind: _TypeAlias = ReferenceKind  # noqa: Y015
 
 class _Usage:
@@ -114,7 +132,8 @@ class _UsageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Usage.ValueType
     USAGE_TEST: _Usage.ValueType  # 1
     USAGE_PRODUCTION: _Usage.ValueType  # 2
 
-class Usage(_Usage, metaclass=_UsageEnumTypeWrapper): ...
+class Usage(_Usage, metaclass=_UsageEnumTypeWrapper):
+    """Whether a document is meant. Test documents never reach productive tables, stock or figures."""
 
 USAGE_UNSPECIFIED: Usage.ValueType  # 0
 USAGE_TEST: Usage.ValueType  # 1
@@ -135,7 +154,8 @@ class _DateQualifierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DateQua
     DATE_QUALIFIER_CANCEL_AFTER: _DateQualifier.ValueType  # 5
     DATE_QUALIFIER_WINDOW: _DateQualifier.ValueType  # 6
 
-class DateQualifier(_DateQualifier, metaclass=_DateQualifierEnumTypeWrapper): ...
+class DateQualifier(_DateQualifier, metaclass=_DateQualifierEnumTypeWrapper):
+    """What happens on a date."""
 
 DATE_QUALIFIER_UNSPECIFIED: DateQualifier.ValueType  # 0
 DATE_QUALIFIER_SHIP: DateQualifier.ValueType  # 1
@@ -160,7 +180,8 @@ class _LineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LineKind.Val
     LINE_KIND_RETURNABLE_ASSET: _LineKind.ValueType  # 5
     LINE_KIND_FREE: _LineKind.ValueType  # 6
 
-class LineKind(_LineKind, metaclass=_LineKindEnumTypeWrapper): ...
+class LineKind(_LineKind, metaclass=_LineKindEnumTypeWrapper):
+    """What a line sells."""
 
 LINE_KIND_UNSPECIFIED: LineKind.ValueType  # 0
 LINE_KIND_GOODS: LineKind.ValueType  # 1
@@ -233,6 +254,9 @@ class ItemRef(_message.Message):
     BUYER_FIELD_NUMBER: _builtins.int
     MANUFACTURER_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
     gtin: _builtins.str
     seller_number: _builtins.str
     buyer_number: _builtins.str
@@ -242,6 +266,14 @@ class ItemRef(_message.Message):
     buyer: _builtins.str
     manufacturer: _builtins.str
     description: _builtins.str
+    details: _builtins.str
+    """What description, which names the item in one line (BT-153), leaves to say (BT-154)."""
+    variant: _builtins.str
+    """Tells variants of one seller's number apart."""
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemIdentifier]:
+        """Numbers under further schemes, named by their ISO 6523 codes."""
+
     def __init__(
         self,
         *,
@@ -253,10 +285,13 @@ class ItemRef(_message.Message):
         buyer: _builtins.str = ...,
         manufacturer: _builtins.str = ...,
         description: _builtins.str = ...,
+        details: _builtins.str = ...,
+        identifiers: _abc.Iterable[Global___ItemIdentifier] | None = ...,
+        variant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "buyer_number", b"buyer_number", "description", b"description", "gtin", b"gtin", "manufacturer", b"manufacturer", "manufacturer_number", b"manufacturer_number", "seller", b"seller", "seller_number", b"seller_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buyer", b"buyer", "buyer_number", b"buyer_number", "description", b"description", "details", b"details", "gtin", b"gtin", "identifiers", b"identifiers", "manufacturer", b"manufacturer", "manufacturer_number", b"manufacturer_number", "seller", b"seller", "seller_number", b"seller_number", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,6 +299,8 @@ Global___ItemRef: _TypeAlias = ItemRef  # noqa: Y015
 
 @_typing.final
 class Address(_message.Message):
+    """A postal address."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STREET_FIELD_NUMBER: _builtins.int
@@ -272,6 +309,7 @@ class Address(_message.Message):
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
+    THIRD_LINE_FIELD_NUMBER: _builtins.int
     street: _builtins.str
     additional_street: _builtins.str
     city: _builtins.str
@@ -279,6 +317,7 @@ class Address(_message.Message):
     region: _builtins.str
     country: _builtins.str
     """ISO 3166-1 alpha-2."""
+    third_line: _builtins.str
     def __init__(
         self,
         *,
@@ -288,10 +327,11 @@ class Address(_message.Message):
         postal_code: _builtins.str = ...,
         region: _builtins.str = ...,
         country: _builtins.str = ...,
+        third_line: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_street", b"additional_street", "city", b"city", "country", b"country", "postal_code", b"postal_code", "region", b"region", "street", b"street"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_street", b"additional_street", "city", b"city", "country", b"country", "postal_code", b"postal_code", "region", b"region", "street", b"street", "third_line", b"third_line"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,12 +349,15 @@ class LocationRef(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
     gln: _builtins.str
     owner: _builtins.str
     code: _builtins.str
     name: _builtins.str
     time_zone: _builtins.str
     """IANA name; the zone in which this place's dates are meant."""
+    scheme: _builtins.str
+    """ISO 6523 code of the scheme that code belongs to; empty: the owner's own."""
     @_builtins.property
     def address(self) -> Global___Address: ...
     def __init__(
@@ -326,10 +369,11 @@ class LocationRef(_message.Message):
         name: _builtins.str = ...,
         time_zone: _builtins.str = ...,
         address: Global___Address | None = ...,
+        scheme: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code", b"code", "gln", b"gln", "name", b"name", "owner", b"owner", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code", b"code", "gln", b"gln", "name", b"name", "owner", b"owner", "scheme", b"scheme", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,22 +411,28 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class PartyIdentifier(_message.Message):
+    """A number that some register gave a party."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    REGISTER_FIELD_NUMBER: _builtins.int
     scheme: _builtins.str
     """ISO 6523 code, or "VAT", "TAX", "LEGAL" for tax and company registers."""
     value: _builtins.str
+    register: _builtins.str
+    """Of a LEGAL or TAX identifier: its register or scheme, such as an ISO 6523 code."""
     def __init__(
         self,
         *,
         scheme: _builtins.str = ...,
         value: _builtins.str = ...,
+        register: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheme", b"scheme", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["register", b"register", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -390,6 +440,8 @@ Global___PartyIdentifier: _TypeAlias = PartyIdentifier  # noqa: Y015
 
 @_typing.final
 class Party(_message.Message):
+    """A company, or a part of one, in its role."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROLE_FIELD_NUMBER: _builtins.int
@@ -403,6 +455,9 @@ class Party(_message.Message):
     LEGAL_FORM_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     PERSONAL_KEY_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    TAX_REGIME_FIELD_NUMBER: _builtins.int
+    REGISTERED_ADDRESS_FIELD_NUMBER: _builtins.int
     role: Global___PartyRole.ValueType
     id: _builtins.str
     """Participant id, such as "0088:4012345000009"."""
@@ -412,6 +467,8 @@ class Party(_message.Message):
     legal_form: _builtins.str
     personal_key: _builtins.str
     """Key of the entry of PersonalData that describes this party, when it is a consumer."""
+    tax_regime: _builtins.str
+    """National code of how the party is taxed, where an invoice must state it."""
     @_builtins.property
     def address(self) -> Global___Address: ...
     @_builtins.property
@@ -420,6 +477,14 @@ class Party(_message.Message):
     def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartyIdentifier]: ...
     @_builtins.property
     def location(self) -> Global___LocationRef: ...
+    @_builtins.property
+    def endpoint(self) -> Global___PartyIdentifier:
+        """Where the party takes documents of another network (BT-34, BT-49), such as scheme "EM" for e-mail."""
+
+    @_builtins.property
+    def registered_address(self) -> Global___Address:
+        """Where the company is registered, when that is not its address."""
+
     def __init__(
         self,
         *,
@@ -434,10 +499,13 @@ class Party(_message.Message):
         legal_form: _builtins.str = ...,
         location: Global___LocationRef | None = ...,
         personal_key: _builtins.str = ...,
+        endpoint: Global___PartyIdentifier | None = ...,
+        tax_regime: _builtins.str = ...,
+        registered_address: Global___Address | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "contact", b"contact", "location", b"location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "contact", b"contact", "endpoint", b"endpoint", "location", b"location", "registered_address", b"registered_address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "contact", b"contact", "id", b"id", "identifiers", b"identifiers", "legal_form", b"legal_form", "location", b"location", "name", b"name", "personal_key", b"personal_key", "role", b"role", "trading_name", b"trading_name", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "contact", b"contact", "endpoint", b"endpoint", "id", b"id", "identifiers", b"identifiers", "legal_form", b"legal_form", "location", b"location", "name", b"name", "personal_key", b"personal_key", "registered_address", b"registered_address", "role", b"role", "tax_regime", b"tax_regime", "trading_name", b"trading_name", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,6 +550,8 @@ Global___DocumentKey: _TypeAlias = DocumentKey  # noqa: Y015
 
 @_typing.final
 class Reference(_message.Message):
+    """Another document, or a line of one, that this one speaks of."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -490,10 +560,15 @@ class Reference(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     ISSUED_ON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
+    TYPE_CODE_FIELD_NUMBER: _builtins.int
     kind: Global___ReferenceKind.ValueType
     line_id: _builtins.str
     issued_on: _builtins.str
     text: _builtins.str
+    scheme: _builtins.str
+    """Scheme of the number (UNCL1153: BT-18-1, BT-128-1) and kind of document (UNCL1001), where stated."""
+    type_code: _builtins.str
     @_builtins.property
     def document(self) -> Global___DocumentKey: ...
     @_builtins.property
@@ -507,10 +582,12 @@ class Reference(_message.Message):
         quantity: Global___Quantity | None = ...,
         issued_on: _builtins.str = ...,
         text: _builtins.str = ...,
+        scheme: _builtins.str = ...,
+        type_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "issued_on", b"issued_on", "kind", b"kind", "line_id", b"line_id", "quantity", b"quantity", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "issued_on", b"issued_on", "kind", b"kind", "line_id", b"line_id", "quantity", b"quantity", "scheme", b"scheme", "text", b"text", "type_code", b"type_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -518,6 +595,8 @@ Global___Reference: _TypeAlias = Reference  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
+    """A file that belongs to the document: its bytes, or where it is and its hash."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -528,6 +607,8 @@ class Attachment(_message.Message):
     URI_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    TYPE_CODE_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     media_type: _builtins.str
     sha256: _builtins.bytes
@@ -536,6 +617,10 @@ class Attachment(_message.Message):
     uri: _builtins.str
     description: _builtins.str
     id: _builtins.str
+    type_code: _builtins.str
+    """UNCL1001 code or another list's, where stated."""
+    line_id: _builtins.str
+    """The line that it describes; empty: the whole document."""
     def __init__(
         self,
         *,
@@ -547,10 +632,12 @@ class Attachment(_message.Message):
         uri: _builtins.str = ...,
         description: _builtins.str = ...,
         id: _builtins.str = ...,
+        type_code: _builtins.str = ...,
+        line_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "description", b"description", "id", b"id", "media_type", b"media_type", "name", b"name", "role", b"role", "sha256", b"sha256", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "description", b"description", "id", b"id", "line_id", b"line_id", "media_type", b"media_type", "name", b"name", "role", b"role", "sha256", b"sha256", "type_code", b"type_code", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,19 +652,30 @@ class Reason(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    LIST_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     text: _builtins.str
     language: _builtins.str
+    list: _builtins.str
+    """Whose code it is, when it is none of this schema's."""
+    path: _builtins.str
+    """The field that it is about, such as "lines[2].quantity", and the value that was expected there."""
+    expected: _builtins.str
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         text: _builtins.str = ...,
         language: _builtins.str = ...,
+        list: _builtins.str = ...,
+        path: _builtins.str = ...,
+        expected: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "language", b"language", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "expected", b"expected", "language", b"language", "list", b"list", "path", b"path", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,6 +683,8 @@ Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
 class Note(_message.Message):
+    """Free text for people; programs do not act on it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
@@ -632,6 +732,7 @@ class DocumentHeader(_message.Message):
     PERSONAL_SHA256_FIELD_NUMBER: _builtins.int
     ROOT_ID_FIELD_NUMBER: _builtins.int
     HOPS_LEFT_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
     unit: _builtins.str
     number: _builtins.str
@@ -661,6 +762,12 @@ class DocumentHeader(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Note]: ...
+    @_builtins.property
+    def properties(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemProperty]:
+        """What national rules or the partners' agreement add and no field holds. Never needed to understand the document:
+        that is what requires is for.
+        """
+
     def __init__(
         self,
         *,
@@ -682,10 +789,11 @@ class DocumentHeader(_message.Message):
         personal_sha256: _builtins.bytes = ...,
         root_id: _builtins.str = ...,
         hops_left: _builtins.int = ...,
+        properties: _abc.Iterable[Global___ItemProperty] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["issued_at", b"issued_at", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "attachments", b"attachments", "hops_left", b"hops_left", "issued_at", b"issued_at", "issuer", b"issuer", "notes", b"notes", "number", b"number", "parties", b"parties", "personal_sha256", b"personal_sha256", "references", b"references", "requires", b"requires", "revision", b"revision", "root_id", b"root_id", "series", b"series", "supersedes", b"supersedes", "unit", b"unit", "usage", b"usage", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "attachments", b"attachments", "hops_left", b"hops_left", "issued_at", b"issued_at", "issuer", b"issuer", "notes", b"notes", "number", b"number", "parties", b"parties", "personal_sha256", b"personal_sha256", "properties", b"properties", "references", b"references", "requires", b"requires", "revision", b"revision", "root_id", b"root_id", "series", b"series", "supersedes", b"supersedes", "unit", b"unit", "usage", b"usage", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -701,8 +809,11 @@ class QualifiedDate(_message.Message):
     ON_FIELD_NUMBER: _builtins.int
     FROM_AT_FIELD_NUMBER: _builtins.int
     UNTIL_AT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     qualifier: Global___DateQualifier.ValueType
     on: _builtins.str
+    time: _builtins.str
+    """Time of day in the same zone, "HH:MM" or "HH:MM:SS"; empty: the whole day."""
     @_builtins.property
     def from_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -714,10 +825,11 @@ class QualifiedDate(_message.Message):
         on: _builtins.str = ...,
         from_at: _timestamp_pb2.Timestamp | None = ...,
         until_at: _timestamp_pb2.Timestamp | None = ...,
+        time: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from_at", b"from_at", "until_at", b"until_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_at", b"from_at", "on", b"on", "qualifier", b"qualifier", "until_at", b"until_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_at", b"from_at", "on", b"on", "qualifier", b"qualifier", "time", b"time", "until_at", b"until_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -725,6 +837,8 @@ Global___QualifiedDate: _TypeAlias = QualifiedDate  # noqa: Y015
 
 @_typing.final
 class Period(_message.Message):
+    """From the first to the last day, both included."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     START_ON_FIELD_NUMBER: _builtins.int
@@ -747,6 +861,8 @@ Global___Period: _TypeAlias = Period  # noqa: Y015
 
 @_typing.final
 class PriceTier(_message.Message):
+    """The price from a quantity on."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MINIMUM_FIELD_NUMBER: _builtins.int
@@ -782,7 +898,13 @@ class Price(_message.Message):
     TAX_INCLUDED_FIELD_NUMBER: _builtins.int
     VALIDITY_FIELD_NUMBER: _builtins.int
     TIERS_FIELD_NUMBER: _builtins.int
+    TYPE_CODE_FIELD_NUMBER: _builtins.int
+    ORDER_FACTOR_FIELD_NUMBER: _builtins.int
     tax_included: _builtins.bool
+    type_code: _builtins.str
+    """UNCL5387, such as "AAA" for net."""
+    order_factor: _builtins.str
+    """How many of the price's unit are one of the unit ordered, where the two differ."""
     @_builtins.property
     def amount(self) -> Global___Money: ...
     @_builtins.property
@@ -805,10 +927,12 @@ class Price(_message.Message):
         tax_included: _builtins.bool = ...,
         validity: Global___Period | None = ...,
         tiers: _abc.Iterable[Global___PriceTier] | None = ...,
+        type_code: _builtins.str = ...,
+        order_factor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "base_quantity", b"base_quantity", "discount", b"discount", "gross", b"gross", "validity", b"validity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "base_quantity", b"base_quantity", "discount", b"discount", "gross", b"gross", "tax_included", b"tax_included", "tiers", b"tiers", "validity", b"validity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "base_quantity", b"base_quantity", "discount", b"discount", "gross", b"gross", "order_factor", b"order_factor", "tax_included", b"tax_included", "tiers", b"tiers", "type_code", b"type_code", "validity", b"validity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -825,11 +949,14 @@ class Tax(_message.Message):
     EXEMPTION_CODE_FIELD_NUMBER: _builtins.int
     EXEMPTION_REASON_FIELD_NUMBER: _builtins.int
     SCHEME_FIELD_NUMBER: _builtins.int
+    TYPE_CODE_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     rate: _builtins.str
     exemption_code: _builtins.str
     exemption_reason: _builtins.str
     scheme: _builtins.str
+    type_code: _builtins.str
+    """National code of the kind of tax, such as a withholding's."""
     def __init__(
         self,
         *,
@@ -838,10 +965,11 @@ class Tax(_message.Message):
         exemption_code: _builtins.str = ...,
         exemption_reason: _builtins.str = ...,
         scheme: _builtins.str = ...,
+        type_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "exemption_code", b"exemption_code", "exemption_reason", b"exemption_reason", "rate", b"rate", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "exemption_code", b"exemption_code", "exemption_reason", b"exemption_reason", "rate", b"rate", "scheme", b"scheme", "type_code", b"type_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -898,12 +1026,18 @@ class Trace(_message.Message):
     BEST_BEFORE_ON_FIELD_NUMBER: _builtins.int
     PRODUCED_ON_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
+    EXPIRES_ON_FIELD_NUMBER: _builtins.int
     lot: _builtins.str
     serial: _builtins.str
     best_before_on: _builtins.str
     produced_on: _builtins.str
+    expires_on: _builtins.str
+    """After this day it may no longer be sold; best_before_on is the day of full quality."""
     @_builtins.property
     def quantity(self) -> Global___Quantity: ...
+    @_builtins.property
+    def properties(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemProperty]: ...
     def __init__(
         self,
         *,
@@ -912,10 +1046,12 @@ class Trace(_message.Message):
         best_before_on: _builtins.str = ...,
         produced_on: _builtins.str = ...,
         quantity: Global___Quantity | None = ...,
+        properties: _abc.Iterable[Global___ItemProperty] | None = ...,
+        expires_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_before_on", b"best_before_on", "lot", b"lot", "produced_on", b"produced_on", "quantity", b"quantity", "serial", b"serial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_before_on", b"best_before_on", "expires_on", b"expires_on", "lot", b"lot", "produced_on", b"produced_on", "properties", b"properties", "quantity", b"quantity", "serial", b"serial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -923,6 +1059,8 @@ Global___Trace: _TypeAlias = Trace  # noqa: Y015
 
 @_typing.final
 class PackageContent(_message.Message):
+    """How much of a line is in a package."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -946,6 +1084,8 @@ Global___PackageContent: _TypeAlias = PackageContent  # noqa: Y015
 
 @_typing.final
 class Measure(_message.Message):
+    """A measured property, named by its UNCL6313 code."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ATTRIBUTE_FIELD_NUMBER: _builtins.int
@@ -969,6 +1109,8 @@ Global___Measure: _TypeAlias = Measure  # noqa: Y015
 
 @_typing.final
 class Package(_message.Message):
+    """A carton, pallet or other unit that is moved as one."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SSCC_FIELD_NUMBER: _builtins.int
@@ -977,10 +1119,17 @@ class Package(_message.Message):
     TRACKING_FIELD_NUMBER: _builtins.int
     CONTENTS_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    HAZARDOUS_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
     sscc: _builtins.str
     parent_sscc: _builtins.str
     type_code: _builtins.str
     tracking: _builtins.str
+    id: _builtins.str
+    """A number that is no SSCC. parent_sscc names the parent's SSCC or, lacking one, this number of the parent."""
+    hazardous: _builtins.bool
+    marks: _builtins.str
     @_builtins.property
     def contents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PackageContent]: ...
     @_builtins.property
@@ -994,10 +1143,13 @@ class Package(_message.Message):
         tracking: _builtins.str = ...,
         contents: _abc.Iterable[Global___PackageContent] | None = ...,
         measures: _abc.Iterable[Global___Measure] | None = ...,
+        id: _builtins.str = ...,
+        hazardous: _builtins.bool = ...,
+        marks: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "measures", b"measures", "parent_sscc", b"parent_sscc", "sscc", b"sscc", "tracking", b"tracking", "type_code", b"type_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contents", b"contents", "hazardous", b"hazardous", "id", b"id", "marks", b"marks", "measures", b"measures", "parent_sscc", b"parent_sscc", "sscc", b"sscc", "tracking", b"tracking", "type_code", b"type_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1005,21 +1157,44 @@ Global___Package: _TypeAlias = Package  # noqa: Y015
 
 @_typing.final
 class ItemProperty(_message.Message):
+    """A named property."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    QUALIFIER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    CODE_LIST_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     value: _builtins.str
+    qualifier: _builtins.str
+    code: _builtins.str
+    """The name as a code, and the list it is from."""
+    code_list: _builtins.str
+    id: _builtins.str
+    """Identifier of the property in a dictionary, and the dictionary."""
+    scheme: _builtins.str
+    @_builtins.property
+    def quantity(self) -> Global___Quantity: ...
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         value: _builtins.str = ...,
+        quantity: Global___Quantity | None = ...,
+        qualifier: _builtins.str = ...,
+        code: _builtins.str = ...,
+        code_list: _builtins.str = ...,
+        id: _builtins.str = ...,
+        scheme: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "code_list", b"code_list", "id", b"id", "name", b"name", "qualifier", b"qualifier", "quantity", b"quantity", "scheme", b"scheme", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1027,6 +1202,8 @@ Global___ItemProperty: _TypeAlias = ItemProperty  # noqa: Y015
 
 @_typing.final
 class PaymentTerms(_message.Message):
+    """When and with which discounts to pay."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
@@ -1034,11 +1211,16 @@ class PaymentTerms(_message.Message):
     NET_DAYS_FIELD_NUMBER: _builtins.int
     DISCOUNT_DAYS_FIELD_NUMBER: _builtins.int
     DISCOUNT_PERCENT_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     due_on: _builtins.str
     net_days: _builtins.int
     discount_days: _builtins.int
     discount_percent: _builtins.str
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentDiscount]:
+        """Further discounts, for paying later than discount_days but before the due date."""
+
     def __init__(
         self,
         *,
@@ -1047,10 +1229,11 @@ class PaymentTerms(_message.Message):
         net_days: _builtins.int = ...,
         discount_days: _builtins.int = ...,
         discount_percent: _builtins.str = ...,
+        discounts: _abc.Iterable[Global___PaymentDiscount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount_days", b"discount_days", "discount_percent", b"discount_percent", "due_on", b"due_on", "net_days", b"net_days", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount_days", b"discount_days", "discount_percent", b"discount_percent", "discounts", b"discounts", "due_on", b"due_on", "net_days", b"net_days", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,6 +1271,8 @@ Global___DeliveryTerms: _TypeAlias = DeliveryTerms  # noqa: Y015
 
 @_typing.final
 class PersonalEntry(_message.Message):
+    """One consumer."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
@@ -1096,11 +1281,14 @@ class PersonalEntry(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     GIFT_TEXT_FIELD_NUMBER: _builtins.int
+    IDENTITY_DOCUMENT_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     name: _builtins.str
     phone: _builtins.str
     email: _builtins.str
     gift_text: _builtins.str
+    identity_document: _builtins.str
+    """Kind and number of a document that proves who this is, where a carrier must show it."""
     @_builtins.property
     def address(self) -> Global___Address: ...
     def __init__(
@@ -1112,10 +1300,11 @@ class PersonalEntry(_message.Message):
         phone: _builtins.str = ...,
         email: _builtins.str = ...,
         gift_text: _builtins.str = ...,
+        identity_document: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "email", b"email", "gift_text", b"gift_text", "key", b"key", "name", b"name", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "email", b"email", "gift_text", b"gift_text", "identity_document", b"identity_document", "key", b"key", "name", b"name", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1142,3 +1331,178 @@ class PersonalData(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersonalData: _TypeAlias = PersonalData  # noqa: Y015
+
+@_typing.final
+class ItemIdentifier(_message.Message):
+    """A number of an item under a scheme of its own (ISO 6523 code)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    value: _builtins.str
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scheme", b"scheme", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemIdentifier: _TypeAlias = ItemIdentifier  # noqa: Y015
+
+@_typing.final
+class PaymentDiscount(_message.Message):
+    """A discount for paying within some days."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    percent: _builtins.str
+    @_builtins.property
+    def base(self) -> Global___Money: ...
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        percent: _builtins.str = ...,
+        base: Global___Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "days", b"days", "percent", b"percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentDiscount: _TypeAlias = PaymentDiscount  # noqa: Y015
+
+@_typing.final
+class Classification(_message.Message):
+    """A class of items in somebody's classification: list by its UNCL7143 code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    LIST_VERSION_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    list_version: _builtins.str
+    code: _builtins.str
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        list_version: _builtins.str = ...,
+        code: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "list", b"list", "list_version", b"list_version", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Classification: _TypeAlias = Classification  # noqa: Y015
+
+@_typing.final
+class Certificate(_message.Message):
+    """A label or certificate that an item carries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    TYPE_CODE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    REMARKS_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    type: _builtins.str
+    type_code: _builtins.str
+    issuer: _builtins.str
+    remarks: _builtins.str
+    uri: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        type: _builtins.str = ...,
+        type_code: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        remarks: _builtins.str = ...,
+        uri: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "issuer", b"issuer", "remarks", b"remarks", "type", b"type", "type_code", b"type_code", "uri", b"uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Certificate: _TypeAlias = Certificate  # noqa: Y015
+
+@_typing.final
+class DangerousGoods(_message.Message):
+    """What transport law asks about dangerous goods."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UN_NUMBER_FIELD_NUMBER: _builtins.int
+    HAZARD_CLASS_FIELD_NUMBER: _builtins.int
+    PACKING_GROUP_FIELD_NUMBER: _builtins.int
+    un_number: _builtins.str
+    hazard_class: _builtins.str
+    packing_group: _builtins.str
+    def __init__(
+        self,
+        *,
+        un_number: _builtins.str = ...,
+        hazard_class: _builtins.str = ...,
+        packing_group: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hazard_class", b"hazard_class", "packing_group", b"packing_group", "un_number", b"un_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DangerousGoods: _TypeAlias = DangerousGoods  # noqa: Y015
+
+@_typing.final
+class TaxSubtotal(_message.Message):
+    """BG-23: one row for each category and rate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAX_FIELD_NUMBER: _builtins.int
+    TAXABLE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tax(self) -> Global___Tax: ...
+    @_builtins.property
+    def taxable(self) -> Global___Money: ...
+    @_builtins.property
+    def amount(self) -> Global___Money: ...
+    def __init__(
+        self,
+        *,
+        tax: Global___Tax | None = ...,
+        taxable: Global___Money | None = ...,
+        amount: Global___Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "tax", b"tax", "taxable", b"taxable"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "tax", b"tax", "taxable", b"taxable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaxSubtotal: _TypeAlias = TaxSubtotal  # noqa: Y015

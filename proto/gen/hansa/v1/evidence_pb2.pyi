@@ -73,6 +73,8 @@ Global___EvidenceLink: _TypeAlias = EvidenceLink  # noqa: Y015
 
 @_typing.final
 class SignedHead(_message.Message):
+    """The bytes of a BatchHead and their signature."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEAD_FIELD_NUMBER: _builtins.int
@@ -95,6 +97,8 @@ Global___SignedHead: _TypeAlias = SignedHead  # noqa: Y015
 
 @_typing.final
 class Evidence(_message.Message):
+    """What one side holds of its links, for anybody to check offline."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FORMAT_FIELD_NUMBER: _builtins.int

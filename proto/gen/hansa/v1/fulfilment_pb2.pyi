@@ -57,7 +57,8 @@ class _DeliveryEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_EVENT_READY_FOR_COLLECTION: _DeliveryEvent.ValueType  # 7
     DELIVERY_EVENT_COLLECTED: _DeliveryEvent.ValueType  # 8
 
-class DeliveryEvent(_DeliveryEvent, metaclass=_DeliveryEventEnumTypeWrapper): ...
+class DeliveryEvent(_DeliveryEvent, metaclass=_DeliveryEventEnumTypeWrapper):
+    """What happened to a delivery."""
 
 DELIVERY_EVENT_UNSPECIFIED: DeliveryEvent.ValueType  # 0
 DELIVERY_EVENT_PICKED_UP: DeliveryEvent.ValueType  # 1
@@ -83,7 +84,8 @@ class _DispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dispositi
     DISPOSITION_RETURN_TO_MAKER: _Disposition.ValueType  # 4
     DISPOSITION_REFUSED: _Disposition.ValueType  # 5
 
-class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper): ...
+class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper):
+    """What is done with what came back."""
 
 DISPOSITION_UNSPECIFIED: Disposition.ValueType  # 0
 DISPOSITION_RESTOCK: Disposition.ValueType  # 1
@@ -95,6 +97,8 @@ Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
 
 @_typing.final
 class Carriage(_message.Message):
+    """Who carries the goods, and under which numbers."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CARRIER_FIELD_NUMBER: _builtins.int
@@ -138,6 +142,8 @@ Global___Carriage: _TypeAlias = Carriage  # noqa: Y015
 
 @_typing.final
 class DespatchLine(_message.Message):
+    """What of an order line is on its way."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -157,11 +163,15 @@ class DespatchLine(_message.Message):
     PROPERTIES_FIELD_NUMBER: _builtins.int
     SUBSTITUTES_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    DANGEROUS_GOODS_FIELD_NUMBER: _builtins.int
+    SELLER_ORDER_LINE_ID_FIELD_NUMBER: _builtins.int
+    CLASSIFICATIONS_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     order_line_id: _builtins.str
     schedule_id: _builtins.str
     line_kind: _common_pb2.LineKind.ValueType
     parent_line: _builtins.str
+    seller_order_line_id: _builtins.str
     @_builtins.property
     def order(self) -> _common_pb2.DocumentKey: ...
     @_builtins.property
@@ -188,6 +198,10 @@ class DespatchLine(_message.Message):
     def substitutes(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
     def price(self) -> _common_pb2.Price: ...
+    @_builtins.property
+    def dangerous_goods(self) -> _common_pb2.DangerousGoods: ...
+    @_builtins.property
+    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Classification]: ...
     def __init__(
         self,
         *,
@@ -208,10 +222,13 @@ class DespatchLine(_message.Message):
         properties: _abc.Iterable[_common_pb2.ItemProperty] | None = ...,
         substitutes: _common_pb2.ItemRef | None = ...,
         price: _common_pb2.Price | None = ...,
+        dangerous_goods: _common_pb2.DangerousGoods | None = ...,
+        seller_order_line_id: _builtins.str = ...,
+        classifications: _abc.Iterable[_common_pb2.Classification] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "item", b"item", "order", b"order", "outstanding_quantity", b"outstanding_quantity", "outstanding_reason", b"outstanding_reason", "price", b"price", "quantity", b"quantity", "substitutes", b"substitutes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "dangerous_goods", b"dangerous_goods", "item", b"item", "order", b"order", "outstanding_quantity", b"outstanding_quantity", "outstanding_reason", b"outstanding_reason", "price", b"price", "quantity", b"quantity", "substitutes", b"substitutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "item", b"item", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "order", b"order", "order_line_id", b"order_line_id", "outstanding_quantity", b"outstanding_quantity", "outstanding_reason", b"outstanding_reason", "parent_line", b"parent_line", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "schedule_id", b"schedule_id", "substitutes", b"substitutes", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "classifications", b"classifications", "dangerous_goods", b"dangerous_goods", "item", b"item", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "order", b"order", "order_line_id", b"order_line_id", "outstanding_quantity", b"outstanding_quantity", "outstanding_reason", b"outstanding_reason", "parent_line", b"parent_line", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "schedule_id", b"schedule_id", "seller_order_line_id", b"seller_order_line_id", "substitutes", b"substitutes", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,6 +236,8 @@ Global___DespatchLine: _TypeAlias = DespatchLine  # noqa: Y015
 
 @_typing.final
 class DespatchAdvice(_message.Message):
+    """What was sent, how it is packed, and when it arrives."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -234,8 +253,10 @@ class DespatchAdvice(_message.Message):
     MEASURES_FIELD_NUMBER: _builtins.int
     DELIVERY_TERMS_FIELD_NUMBER: _builtins.int
     TYPE_CODE_FIELD_NUMBER: _builtins.int
+    PACKAGE_COUNT_FIELD_NUMBER: _builtins.int
     status: Global___AdviceStatus.ValueType
     type_code: _builtins.str
+    package_count: _builtins.int
     @_builtins.property
     def header(self) -> _common_pb2.DocumentHeader: ...
     @_builtins.property
@@ -274,10 +295,11 @@ class DespatchAdvice(_message.Message):
         measures: _abc.Iterable[_common_pb2.Measure] | None = ...,
         delivery_terms: _common_pb2.DeliveryTerms | None = ...,
         type_code: _builtins.str = ...,
+        package_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "delivery_terms", b"delivery_terms", "despatched_at", b"despatched_at", "header", b"header", "order", b"order", "ship_from", b"ship_from", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "dates", b"dates", "delivery_terms", b"delivery_terms", "despatched_at", b"despatched_at", "header", b"header", "lines", b"lines", "measures", b"measures", "order", b"order", "packages", b"packages", "ship_from", b"ship_from", "ship_to", b"ship_to", "status", b"status", "type_code", b"type_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "dates", b"dates", "delivery_terms", b"delivery_terms", "despatched_at", b"despatched_at", "header", b"header", "lines", b"lines", "measures", b"measures", "order", b"order", "package_count", b"package_count", "packages", b"packages", "ship_from", b"ship_from", "ship_to", b"ship_to", "status", b"status", "type_code", b"type_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +307,8 @@ Global___DespatchAdvice: _TypeAlias = DespatchAdvice  # noqa: Y015
 
 @_typing.final
 class ReceivingLine(_message.Message):
+    """What arrived of a despatched line, by condition."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -300,9 +324,14 @@ class ReceivingLine(_message.Message):
     WRONG_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    BILLED_QUANTITY_FIELD_NUMBER: _builtins.int
+    LINE_KIND_FIELD_NUMBER: _builtins.int
+    PARENT_LINE_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     order_line_id: _builtins.str
     despatch_line_id: _builtins.str
+    line_kind: _common_pb2.LineKind.ValueType
+    parent_line: _builtins.str
     @_builtins.property
     def order(self) -> _common_pb2.DocumentKey: ...
     @_builtins.property
@@ -323,6 +352,10 @@ class ReceivingLine(_message.Message):
     def reason(self) -> _common_pb2.Reason: ...
     @_builtins.property
     def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
+    @_builtins.property
+    def billed_quantity(self) -> _common_pb2.Quantity:
+        """Catch weight: what was weighed on arrival."""
+
     def __init__(
         self,
         *,
@@ -339,10 +372,13 @@ class ReceivingLine(_message.Message):
         wrong: _common_pb2.Quantity | None = ...,
         reason: _common_pb2.Reason | None = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
+        billed_quantity: _common_pb2.Quantity | None = ...,
+        line_kind: _common_pb2.LineKind.ValueType = ...,
+        parent_line: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "damaged", b"damaged", "despatch", b"despatch", "item", b"item", "order", b"order", "over", b"over", "reason", b"reason", "short", b"short", "wrong", b"wrong"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "billed_quantity", b"billed_quantity", "damaged", b"damaged", "despatch", b"despatch", "item", b"item", "order", b"order", "over", b"over", "reason", b"reason", "short", b"short", "wrong", b"wrong"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "damaged", b"damaged", "despatch", b"despatch", "despatch_line_id", b"despatch_line_id", "item", b"item", "line_id", b"line_id", "order", b"order", "order_line_id", b"order_line_id", "over", b"over", "reason", b"reason", "short", b"short", "trace", b"trace", "wrong", b"wrong"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "billed_quantity", b"billed_quantity", "damaged", b"damaged", "despatch", b"despatch", "despatch_line_id", b"despatch_line_id", "item", b"item", "line_id", b"line_id", "line_kind", b"line_kind", "order", b"order", "order_line_id", b"order_line_id", "over", b"over", "parent_line", b"parent_line", "reason", b"reason", "short", b"short", "trace", b"trace", "wrong", b"wrong"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,6 +386,8 @@ Global___ReceivingLine: _TypeAlias = ReceivingLine  # noqa: Y015
 
 @_typing.final
 class ReceivingAdvice(_message.Message):
+    """What arrived."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -359,6 +397,8 @@ class ReceivingAdvice(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    PACKAGES_FIELD_NUMBER: _builtins.int
+    CARRIAGE_FIELD_NUMBER: _builtins.int
     status: Global___AdviceStatus.ValueType
     @_builtins.property
     def header(self) -> _common_pb2.DocumentHeader: ...
@@ -372,6 +412,10 @@ class ReceivingAdvice(_message.Message):
     def location(self) -> _common_pb2.LocationRef: ...
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceivingLine]: ...
+    @_builtins.property
+    def packages(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Package]: ...
+    @_builtins.property
+    def carriage(self) -> Global___Carriage: ...
     def __init__(
         self,
         *,
@@ -382,10 +426,12 @@ class ReceivingAdvice(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         location: _common_pb2.LocationRef | None = ...,
         lines: _abc.Iterable[Global___ReceivingLine] | None = ...,
+        packages: _abc.Iterable[_common_pb2.Package] | None = ...,
+        carriage: Global___Carriage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "header", b"header", "location", b"location", "order", b"order", "received_at", b"received_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "despatch", b"despatch", "header", b"header", "location", b"location", "order", b"order", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "header", b"header", "lines", b"lines", "location", b"location", "order", b"order", "received_at", b"received_at", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "despatch", b"despatch", "header", b"header", "lines", b"lines", "location", b"location", "order", b"order", "packages", b"packages", "received_at", b"received_at", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,6 +495,8 @@ Global___DeliveryStatus: _TypeAlias = DeliveryStatus  # noqa: Y015
 
 @_typing.final
 class ReturnLine(_message.Message):
+    """What comes back of an order line, and why."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -458,8 +506,16 @@ class ReturnLine(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    BILLED_QUANTITY_FIELD_NUMBER: _builtins.int
+    LINE_KIND_FIELD_NUMBER: _builtins.int
+    PARENT_LINE_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
+    INVOICE_LINE_ID_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     order_line_id: _builtins.str
+    line_kind: _common_pb2.LineKind.ValueType
+    parent_line: _builtins.str
+    invoice_line_id: _builtins.str
     @_builtins.property
     def order(self) -> _common_pb2.DocumentKey: ...
     @_builtins.property
@@ -470,6 +526,10 @@ class ReturnLine(_message.Message):
     def reason(self) -> _common_pb2.Reason: ...
     @_builtins.property
     def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
+    @_builtins.property
+    def billed_quantity(self) -> _common_pb2.Quantity: ...
+    @_builtins.property
+    def invoice(self) -> _common_pb2.DocumentKey: ...
     def __init__(
         self,
         *,
@@ -480,10 +540,15 @@ class ReturnLine(_message.Message):
         quantity: _common_pb2.Quantity | None = ...,
         reason: _common_pb2.Reason | None = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
+        billed_quantity: _common_pb2.Quantity | None = ...,
+        line_kind: _common_pb2.LineKind.ValueType = ...,
+        parent_line: _builtins.str = ...,
+        invoice: _common_pb2.DocumentKey | None = ...,
+        invoice_line_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "order", b"order", "quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "invoice", b"invoice", "item", b"item", "order", b"order", "quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "line_id", b"line_id", "order", b"order", "order_line_id", b"order_line_id", "quantity", b"quantity", "reason", b"reason", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_quantity", b"billed_quantity", "invoice", b"invoice", "invoice_line_id", b"invoice_line_id", "item", b"item", "line_id", b"line_id", "line_kind", b"line_kind", "order", b"order", "order_line_id", b"order_line_id", "parent_line", b"parent_line", "quantity", b"quantity", "reason", b"reason", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -491,6 +556,8 @@ Global___ReturnLine: _TypeAlias = ReturnLine  # noqa: Y015
 
 @_typing.final
 class ReturnAnnouncement(_message.Message):
+    """What is going to come back."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -499,6 +566,7 @@ class ReturnAnnouncement(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     CARRIAGE_FIELD_NUMBER: _builtins.int
     DATES_FIELD_NUMBER: _builtins.int
+    PACKAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def header(self) -> _common_pb2.DocumentHeader: ...
     @_builtins.property
@@ -511,6 +579,8 @@ class ReturnAnnouncement(_message.Message):
     def carriage(self) -> Global___Carriage: ...
     @_builtins.property
     def dates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.QualifiedDate]: ...
+    @_builtins.property
+    def packages(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Package]: ...
     def __init__(
         self,
         *,
@@ -520,10 +590,11 @@ class ReturnAnnouncement(_message.Message):
         lines: _abc.Iterable[Global___ReturnLine] | None = ...,
         carriage: Global___Carriage | None = ...,
         dates: _abc.Iterable[_common_pb2.QualifiedDate] | None = ...,
+        packages: _abc.Iterable[_common_pb2.Package] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "header", b"header", "order", b"order", "return_to", b"return_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "dates", b"dates", "header", b"header", "lines", b"lines", "order", b"order", "return_to", b"return_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriage", b"carriage", "dates", b"dates", "header", b"header", "lines", b"lines", "order", b"order", "packages", b"packages", "return_to", b"return_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,6 +602,8 @@ Global___ReturnAnnouncement: _TypeAlias = ReturnAnnouncement  # noqa: Y015
 
 @_typing.final
 class ReturnReceiptLine(_message.Message):
+    """What came back, and what is done with it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -572,6 +645,8 @@ Global___ReturnReceiptLine: _TypeAlias = ReturnReceiptLine  # noqa: Y015
 
 @_typing.final
 class ReturnReceipt(_message.Message):
+    """What came back of what was announced."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int

@@ -26,25 +26,25 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hansa.v1 import common_pb2 as hansa_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hansa/v1/inventory.proto\x12\x08hansa.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hansa/v1/common.proto\">\n\x0e\x45xpectedSupply\x12\x10\n\x08quantity\x18\x01 \x01(\t\x12\n\n\x02on\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\"\xfa\x02\n\tStockLine\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0f\n\x07on_hand\x18\x03 \x01(\t\x12\x11\n\tavailable\x18\x04 \x01(\t\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12$\n\x06\x66igure\x18\x06 \x01(\x0e\x32\x14.hansa.v1.FigureKind\x12\x10\n\x08\x62\x61nd_end\x18\x07 \x01(\t\x12%\n\x06status\x18\x08 \x01(\x0e\x32\x15.hansa.v1.StockStatus\x12\x0c\n\x04pool\x18\t \x01(\t\x12\r\n\x05owner\x18\n \x01(\t\x12\x0e\n\x06holder\x18\x0b \x01(\t\x12)\n\x05\x61s_of\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0f\x65xpected_supply\x18\r \x03(\x0b\x32\x18.hansa.v1.ExpectedSupply\x12\x1e\n\x05trace\x18\x0e \x03(\x0b\x32\x0f.hansa.v1.Trace\"Z\n\x08Snapshot\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\r\n\x05parts\x18\x03 \x01(\r\x12\x17\n\x0fscope_locations\x18\x04 \x03(\t\x12\x0c\n\x04last\x18\x05 \x01(\x08\"\x99\x02\n\x0fInventoryReport\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x14.hansa.v1.StockBasis\x12\x18\n\x10reflects_through\x18\x04 \x01(\x04\x12$\n\x08snapshot\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Snapshot\x12(\n\tlocations\x18\x06 \x03(\x0b\x32\x15.hansa.v1.LocationRef\x12\"\n\x05lines\x18\x07 \x03(\x0b\x32\x13.hansa.v1.StockLine*\xb2\x01\n\x0bStockStatus\x12\x1c\n\x18STOCK_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16STOCK_STATUS_AVAILABLE\x10\x01\x12\x18\n\x14STOCK_STATUS_QUALITY\x10\x02\x12\x18\n\x14STOCK_STATUS_BLOCKED\x10\x03\x12\x18\n\x14STOCK_STATUS_DAMAGED\x10\x04\x12\x1b\n\x17STOCK_STATUS_IN_TRANSIT\x10\x05*\x86\x01\n\nFigureKind\x12\x1b\n\x17\x46IGURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IGURE_KIND_EXACT\x10\x01\x12\x16\n\x12\x46IGURE_KIND_CAPPED\x10\x02\x12\x14\n\x10\x46IGURE_KIND_BAND\x10\x03\x12\x16\n\x12\x46IGURE_KIND_YES_NO\x10\x04*U\n\nStockBasis\x12\x1b\n\x17STOCK_BASIS_UNSPECIFIED\x10\x00\x12\x15\n\x11STOCK_BASIS_GROSS\x10\x01\x12\x13\n\x0fSTOCK_BASIS_NET\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18hansa/v1/inventory.proto\x12\x08hansa.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hansa/v1/common.proto\">\n\x0e\x45xpectedSupply\x12\x10\n\x08quantity\x18\x01 \x01(\t\x12\n\n\x02on\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\"\x8b\x03\n\tStockLine\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x0f\n\x07on_hand\x18\x03 \x01(\t\x12\x11\n\tavailable\x18\x04 \x01(\t\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12$\n\x06\x66igure\x18\x06 \x01(\x0e\x32\x14.hansa.v1.FigureKind\x12\x10\n\x08\x62\x61nd_end\x18\x07 \x01(\t\x12%\n\x06status\x18\x08 \x01(\x0e\x32\x15.hansa.v1.StockStatus\x12\x0c\n\x04pool\x18\t \x01(\t\x12\r\n\x05owner\x18\n \x01(\t\x12\x0e\n\x06holder\x18\x0b \x01(\t\x12)\n\x05\x61s_of\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0f\x65xpected_supply\x18\r \x03(\x0b\x32\x18.hansa.v1.ExpectedSupply\x12\x1e\n\x05trace\x18\x0e \x03(\x0b\x32\x0f.hansa.v1.Trace\x12\x0f\n\x07\x65xposed\x18\x0f \x01(\t\"Z\n\x08Snapshot\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\r\n\x05parts\x18\x03 \x01(\r\x12\x17\n\x0fscope_locations\x18\x04 \x03(\t\x12\x0c\n\x04last\x18\x05 \x01(\x08\"\x99\x02\n\x0fInventoryReport\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x14.hansa.v1.StockBasis\x12\x18\n\x10reflects_through\x18\x04 \x01(\x04\x12$\n\x08snapshot\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Snapshot\x12(\n\tlocations\x18\x06 \x03(\x0b\x32\x15.hansa.v1.LocationRef\x12\"\n\x05lines\x18\x07 \x03(\x0b\x32\x13.hansa.v1.StockLine*\xb2\x01\n\x0bStockStatus\x12\x1c\n\x18STOCK_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16STOCK_STATUS_AVAILABLE\x10\x01\x12\x18\n\x14STOCK_STATUS_QUALITY\x10\x02\x12\x18\n\x14STOCK_STATUS_BLOCKED\x10\x03\x12\x18\n\x14STOCK_STATUS_DAMAGED\x10\x04\x12\x1b\n\x17STOCK_STATUS_IN_TRANSIT\x10\x05*\x86\x01\n\nFigureKind\x12\x1b\n\x17\x46IGURE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IGURE_KIND_EXACT\x10\x01\x12\x16\n\x12\x46IGURE_KIND_CAPPED\x10\x02\x12\x14\n\x10\x46IGURE_KIND_BAND\x10\x03\x12\x16\n\x12\x46IGURE_KIND_YES_NO\x10\x04*U\n\nStockBasis\x12\x1b\n\x17STOCK_BASIS_UNSPECIFIED\x10\x00\x12\x15\n\x11STOCK_BASIS_GROSS\x10\x01\x12\x13\n\x0fSTOCK_BASIS_NET\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hansa.v1.inventory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOCKSTATUS']._serialized_start=916
-  _globals['_STOCKSTATUS']._serialized_end=1094
-  _globals['_FIGUREKIND']._serialized_start=1097
-  _globals['_FIGUREKIND']._serialized_end=1231
-  _globals['_STOCKBASIS']._serialized_start=1233
-  _globals['_STOCKBASIS']._serialized_end=1318
+  _globals['_STOCKSTATUS']._serialized_start=933
+  _globals['_STOCKSTATUS']._serialized_end=1111
+  _globals['_FIGUREKIND']._serialized_start=1114
+  _globals['_FIGUREKIND']._serialized_end=1248
+  _globals['_STOCKBASIS']._serialized_start=1250
+  _globals['_STOCKBASIS']._serialized_end=1335
   _globals['_EXPECTEDSUPPLY']._serialized_start=94
   _globals['_EXPECTEDSUPPLY']._serialized_end=156
   _globals['_STOCKLINE']._serialized_start=159
-  _globals['_STOCKLINE']._serialized_end=537
-  _globals['_SNAPSHOT']._serialized_start=539
-  _globals['_SNAPSHOT']._serialized_end=629
-  _globals['_INVENTORYREPORT']._serialized_start=632
-  _globals['_INVENTORYREPORT']._serialized_end=913
+  _globals['_STOCKLINE']._serialized_end=554
+  _globals['_SNAPSHOT']._serialized_start=556
+  _globals['_SNAPSHOT']._serialized_end=646
+  _globals['_INVENTORYREPORT']._serialized_start=649
+  _globals['_INVENTORYREPORT']._serialized_end=930
 # @@protoc_insertion_point(module_scope)

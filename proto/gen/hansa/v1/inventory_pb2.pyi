@@ -34,7 +34,8 @@ class _StockStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StockStat
     STOCK_STATUS_DAMAGED: _StockStatus.ValueType  # 4
     STOCK_STATUS_IN_TRANSIT: _StockStatus.ValueType  # 5
 
-class StockStatus(_StockStatus, metaclass=_StockStatusEnumTypeWrapper): ...
+class StockStatus(_StockStatus, metaclass=_StockStatusEnumTypeWrapper):
+    """Condition of stock."""
 
 STOCK_STATUS_UNSPECIFIED: StockStatus.ValueType  # 0
 STOCK_STATUS_AVAILABLE: StockStatus.ValueType  # 1
@@ -86,6 +87,8 @@ Global___StockBasis: _TypeAlias = StockBasis  # noqa: Y015
 
 @_typing.final
 class ExpectedSupply(_message.Message):
+    """Stock that is on its way to this location."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     QUANTITY_FIELD_NUMBER: _builtins.int
@@ -112,6 +115,8 @@ Global___ExpectedSupply: _TypeAlias = ExpectedSupply  # noqa: Y015
 
 @_typing.final
 class StockLine(_message.Message):
+    """The figures of one item at one location."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_FIELD_NUMBER: _builtins.int
@@ -128,6 +133,7 @@ class StockLine(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     EXPECTED_SUPPLY_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    EXPOSED_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Code of one of the report's locations."""
     on_hand: _builtins.str
@@ -141,6 +147,8 @@ class StockLine(_message.Message):
     """Empty: shared among all who may see it. Otherwise set aside for the receiver under this name."""
     owner: _builtins.str
     holder: _builtins.str
+    exposed: _builtins.str
+    """How much of available the holder's ERP may sell at the same moment: zero oversell does not hold for it."""
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
@@ -166,10 +174,11 @@ class StockLine(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         expected_supply: _abc.Iterable[Global___ExpectedSupply] | None = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
+        exposed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "band_end", b"band_end", "expected_supply", b"expected_supply", "figure", b"figure", "holder", b"holder", "item", b"item", "location", b"location", "on_hand", b"on_hand", "owner", b"owner", "pool", b"pool", "status", b"status", "trace", b"trace", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "band_end", b"band_end", "expected_supply", b"expected_supply", "exposed", b"exposed", "figure", b"figure", "holder", b"holder", "item", b"item", "location", b"location", "on_hand", b"on_hand", "owner", b"owner", "pool", b"pool", "status", b"status", "trace", b"trace", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,6 +223,8 @@ Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
 
 @_typing.final
 class InventoryReport(_message.Message):
+    """What one partner shows another of its stock."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int

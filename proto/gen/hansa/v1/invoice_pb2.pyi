@@ -32,7 +32,8 @@ class _LegalStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegalStat
     LEGAL_STATUS_COPY: _LegalStatus.ValueType  # 2
     """The legal original went another way; see original_channel."""
 
-class LegalStatus(_LegalStatus, metaclass=_LegalStatusEnumTypeWrapper): ...
+class LegalStatus(_LegalStatus, metaclass=_LegalStatusEnumTypeWrapper):
+    """Whether this document or another is the one that tax law knows."""
 
 LEGAL_STATUS_UNSPECIFIED: LegalStatus.ValueType  # 0
 LEGAL_STATUS_ORIGINAL: LegalStatus.ValueType  # 1
@@ -43,6 +44,8 @@ Global___LegalStatus: _TypeAlias = LegalStatus  # noqa: Y015
 
 @_typing.final
 class InvoiceLine(_message.Message):
+    """BG-25."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -66,7 +69,7 @@ class InvoiceLine(_message.Message):
     TRACE_FIELD_NUMBER: _builtins.int
     CLASSIFICATIONS_FIELD_NUMBER: _builtins.int
     ORIGIN_COUNTRY_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DELIVERED_QUANTITY_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     """BT-126."""
     line_kind: _common_pb2.LineKind.ValueType
@@ -78,10 +81,9 @@ class InvoiceLine(_message.Message):
     """BT-133."""
     origin_country: _builtins.str
     """BT-159."""
-    description: _builtins.str
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef:
-        """BT-153 to BT-161."""
+        """BT-153 to BT-157."""
 
     @_builtins.property
     def quantity(self) -> _common_pb2.Quantity:
@@ -126,8 +128,12 @@ class InvoiceLine(_message.Message):
     @_builtins.property
     def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
     @_builtins.property
-    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ItemProperty]:
-        """BT-158, with its scheme as name."""
+    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Classification]:
+        """BT-158."""
+
+    @_builtins.property
+    def delivered_quantity(self) -> _common_pb2.Quantity:
+        """Catch weight: what was delivered in the unit ordered, when quantity is what was weighed."""
 
     def __init__(
         self,
@@ -151,47 +157,17 @@ class InvoiceLine(_message.Message):
         properties: _abc.Iterable[_common_pb2.ItemProperty] | None = ...,
         references: _abc.Iterable[_common_pb2.Reference] | None = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
-        classifications: _abc.Iterable[_common_pb2.ItemProperty] | None = ...,
+        classifications: _abc.Iterable[_common_pb2.Classification] | None = ...,
         origin_country: _builtins.str = ...,
-        description: _builtins.str = ...,
+        delivered_quantity: _common_pb2.Quantity | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "item", b"item", "line_amount", b"line_amount", "order", b"order", "period", b"period", "price", b"price", "quantity", b"quantity", "tax", b"tax"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_quantity", b"delivered_quantity", "despatch", b"despatch", "item", b"item", "line_amount", b"line_amount", "order", b"order", "period", b"period", "price", b"price", "quantity", b"quantity", "tax", b"tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "classifications", b"classifications", "description", b"description", "despatch", b"despatch", "despatch_line_id", b"despatch_line_id", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "order", b"order", "order_line_id", b"order_line_id", "origin_country", b"origin_country", "parent_line", b"parent_line", "period", b"period", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "tax", b"tax", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "classifications", b"classifications", "delivered_quantity", b"delivered_quantity", "despatch", b"despatch", "despatch_line_id", b"despatch_line_id", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "order", b"order", "order_line_id", b"order_line_id", "origin_country", b"origin_country", "parent_line", b"parent_line", "period", b"period", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "tax", b"tax", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InvoiceLine: _TypeAlias = InvoiceLine  # noqa: Y015
-
-@_typing.final
-class TaxSubtotal(_message.Message):
-    """BG-23: one row for each category and rate."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TAX_FIELD_NUMBER: _builtins.int
-    TAXABLE_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def tax(self) -> _common_pb2.Tax: ...
-    @_builtins.property
-    def taxable(self) -> _common_pb2.Money: ...
-    @_builtins.property
-    def amount(self) -> _common_pb2.Money: ...
-    def __init__(
-        self,
-        *,
-        tax: _common_pb2.Tax | None = ...,
-        taxable: _common_pb2.Money | None = ...,
-        amount: _common_pb2.Money | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "tax", b"tax", "taxable", b"taxable"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "tax", b"tax", "taxable", b"taxable"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TaxSubtotal: _TypeAlias = TaxSubtotal  # noqa: Y015
 
 @_typing.final
 class InvoiceTotals(_message.Message):
@@ -288,6 +264,7 @@ class PaymentMeans(_message.Message):
     MANDATE_FIELD_NUMBER: _builtins.int
     CREDITOR_FIELD_NUMBER: _builtins.int
     DEBITED_ACCOUNT_FIELD_NUMBER: _builtins.int
+    CARD_NETWORK_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """UNCL4461."""
     text: _builtins.str
@@ -300,6 +277,7 @@ class PaymentMeans(_message.Message):
     mandate: _builtins.str
     creditor: _builtins.str
     debited_account: _builtins.str
+    card_network: _builtins.str
     def __init__(
         self,
         *,
@@ -314,10 +292,11 @@ class PaymentMeans(_message.Message):
         mandate: _builtins.str = ...,
         creditor: _builtins.str = ...,
         debited_account: _builtins.str = ...,
+        card_network: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_name", b"account_name", "bank", b"bank", "card_holder", b"card_holder", "card_number_end", b"card_number_end", "code", b"code", "creditor", b"creditor", "debited_account", b"debited_account", "mandate", b"mandate", "payment_reference", b"payment_reference", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_name", b"account_name", "bank", b"bank", "card_holder", b"card_holder", "card_network", b"card_network", "card_number_end", b"card_number_end", "code", b"code", "creditor", b"creditor", "debited_account", b"debited_account", "mandate", b"mandate", "payment_reference", b"payment_reference", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -355,6 +334,8 @@ Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
 @_typing.final
 class Invoice(_message.Message):
+    """What is owed, with every term of EN 16931-1."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -381,6 +362,8 @@ class Invoice(_message.Message):
     PROCESS_ID_FIELD_NUMBER: _builtins.int
     PROFILE_ID_FIELD_NUMBER: _builtins.int
     DELIVERY_TERMS_FIELD_NUMBER: _builtins.int
+    WITHHOLDING_SUBTOTALS_FIELD_NUMBER: _builtins.int
+    PREPAYMENTS_FIELD_NUMBER: _builtins.int
     type_code: _builtins.str
     """UNCL1001: 380, 381, 384, 389, 386... BT-3."""
     currency: _builtins.str
@@ -411,7 +394,7 @@ class Invoice(_message.Message):
     @_builtins.property
     def allowances_charges(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AllowanceCharge]: ...
     @_builtins.property
-    def tax_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaxSubtotal]: ...
+    def tax_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.TaxSubtotal]: ...
     @_builtins.property
     def totals(self) -> Global___InvoiceTotals: ...
     @_builtins.property
@@ -426,6 +409,12 @@ class Invoice(_message.Message):
 
     @_builtins.property
     def delivery_terms(self) -> _common_pb2.DeliveryTerms: ...
+    @_builtins.property
+    def withholding_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.TaxSubtotal]:
+        """Tax that the buyer keeps back and pays for the seller."""
+
+    @_builtins.property
+    def prepayments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prepayment]: ...
     def __init__(
         self,
         *,
@@ -440,7 +429,7 @@ class Invoice(_message.Message):
         order: _common_pb2.DocumentKey | None = ...,
         lines: _abc.Iterable[Global___InvoiceLine] | None = ...,
         allowances_charges: _abc.Iterable[_common_pb2.AllowanceCharge] | None = ...,
-        tax_subtotals: _abc.Iterable[Global___TaxSubtotal] | None = ...,
+        tax_subtotals: _abc.Iterable[_common_pb2.TaxSubtotal] | None = ...,
         totals: Global___InvoiceTotals | None = ...,
         payment_terms: _common_pb2.PaymentTerms | None = ...,
         payment_means: _abc.Iterable[Global___PaymentMeans] | None = ...,
@@ -453,10 +442,12 @@ class Invoice(_message.Message):
         process_id: _builtins.str = ...,
         profile_id: _builtins.str = ...,
         delivery_terms: _common_pb2.DeliveryTerms | None = ...,
+        withholding_subtotals: _abc.Iterable[_common_pb2.TaxSubtotal] | None = ...,
+        prepayments: _abc.Iterable[Global___Prepayment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "delivery_terms", b"delivery_terms", "header", b"header", "order", b"order", "payment_terms", b"payment_terms", "period", b"period", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "currency", b"currency", "delivery", b"delivery", "delivery_terms", b"delivery_terms", "due_on", b"due_on", "header", b"header", "issued_on", b"issued_on", "legal_status", b"legal_status", "lines", b"lines", "order", b"order", "original_channel", b"original_channel", "original_id", b"original_id", "payment_means", b"payment_means", "payment_terms", b"payment_terms", "period", b"period", "process_id", b"process_id", "profile_id", b"profile_id", "tax_currency", b"tax_currency", "tax_point_code", b"tax_point_code", "tax_point_on", b"tax_point_on", "tax_subtotals", b"tax_subtotals", "totals", b"totals", "type_code", b"type_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "currency", b"currency", "delivery", b"delivery", "delivery_terms", b"delivery_terms", "due_on", b"due_on", "header", b"header", "issued_on", b"issued_on", "legal_status", b"legal_status", "lines", b"lines", "order", b"order", "original_channel", b"original_channel", "original_id", b"original_id", "payment_means", b"payment_means", "payment_terms", b"payment_terms", "period", b"period", "prepayments", b"prepayments", "process_id", b"process_id", "profile_id", b"profile_id", "tax_currency", b"tax_currency", "tax_point_code", b"tax_point_code", "tax_point_on", b"tax_point_on", "tax_subtotals", b"tax_subtotals", "totals", b"totals", "type_code", b"type_code", "withholding_subtotals", b"withholding_subtotals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,6 +485,8 @@ class CreditNote(_message.Message):
     DELIVERY_TERMS_FIELD_NUMBER: _builtins.int
     INVOICE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    WITHHOLDING_SUBTOTALS_FIELD_NUMBER: _builtins.int
+    PREPAYMENTS_FIELD_NUMBER: _builtins.int
     type_code: _builtins.str
     currency: _builtins.str
     tax_currency: _builtins.str
@@ -516,7 +509,7 @@ class CreditNote(_message.Message):
     @_builtins.property
     def allowances_charges(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.AllowanceCharge]: ...
     @_builtins.property
-    def tax_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaxSubtotal]: ...
+    def tax_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.TaxSubtotal]: ...
     @_builtins.property
     def totals(self) -> Global___InvoiceTotals: ...
     @_builtins.property
@@ -535,6 +528,10 @@ class CreditNote(_message.Message):
 
     @_builtins.property
     def reason(self) -> _common_pb2.Reason: ...
+    @_builtins.property
+    def withholding_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.TaxSubtotal]: ...
+    @_builtins.property
+    def prepayments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prepayment]: ...
     def __init__(
         self,
         *,
@@ -549,7 +546,7 @@ class CreditNote(_message.Message):
         order: _common_pb2.DocumentKey | None = ...,
         lines: _abc.Iterable[Global___InvoiceLine] | None = ...,
         allowances_charges: _abc.Iterable[_common_pb2.AllowanceCharge] | None = ...,
-        tax_subtotals: _abc.Iterable[Global___TaxSubtotal] | None = ...,
+        tax_subtotals: _abc.Iterable[_common_pb2.TaxSubtotal] | None = ...,
         totals: Global___InvoiceTotals | None = ...,
         payment_terms: _common_pb2.PaymentTerms | None = ...,
         payment_means: _abc.Iterable[Global___PaymentMeans] | None = ...,
@@ -564,10 +561,12 @@ class CreditNote(_message.Message):
         delivery_terms: _common_pb2.DeliveryTerms | None = ...,
         invoice: _common_pb2.DocumentKey | None = ...,
         reason: _common_pb2.Reason | None = ...,
+        withholding_subtotals: _abc.Iterable[_common_pb2.TaxSubtotal] | None = ...,
+        prepayments: _abc.Iterable[Global___Prepayment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "delivery_terms", b"delivery_terms", "header", b"header", "invoice", b"invoice", "order", b"order", "payment_terms", b"payment_terms", "period", b"period", "reason", b"reason", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "currency", b"currency", "delivery", b"delivery", "delivery_terms", b"delivery_terms", "due_on", b"due_on", "header", b"header", "invoice", b"invoice", "issued_on", b"issued_on", "legal_status", b"legal_status", "lines", b"lines", "order", b"order", "original_channel", b"original_channel", "original_id", b"original_id", "payment_means", b"payment_means", "payment_terms", b"payment_terms", "period", b"period", "process_id", b"process_id", "profile_id", b"profile_id", "reason", b"reason", "tax_currency", b"tax_currency", "tax_point_code", b"tax_point_code", "tax_point_on", b"tax_point_on", "tax_subtotals", b"tax_subtotals", "totals", b"totals", "type_code", b"type_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "currency", b"currency", "delivery", b"delivery", "delivery_terms", b"delivery_terms", "due_on", b"due_on", "header", b"header", "invoice", b"invoice", "issued_on", b"issued_on", "legal_status", b"legal_status", "lines", b"lines", "order", b"order", "original_channel", b"original_channel", "original_id", b"original_id", "payment_means", b"payment_means", "payment_terms", b"payment_terms", "period", b"period", "prepayments", b"prepayments", "process_id", b"process_id", "profile_id", b"profile_id", "reason", b"reason", "tax_currency", b"tax_currency", "tax_point_code", b"tax_point_code", "tax_point_on", b"tax_point_on", "tax_subtotals", b"tax_subtotals", "totals", b"totals", "type_code", b"type_code", "withholding_subtotals", b"withholding_subtotals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -575,6 +574,8 @@ Global___CreditNote: _TypeAlias = CreditNote  # noqa: Y015
 
 @_typing.final
 class RemittanceLine(_message.Message):
+    """What a payment pays of one invoice."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -614,6 +615,8 @@ Global___RemittanceLine: _TypeAlias = RemittanceLine  # noqa: Y015
 
 @_typing.final
 class RemittanceAdvice(_message.Message):
+    """Which invoices a payment pays."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -649,3 +652,34 @@ class RemittanceAdvice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemittanceAdvice: _TypeAlias = RemittanceAdvice  # noqa: Y015
+
+@_typing.final
+class Prepayment(_message.Message):
+    """A payment made before, or collected for somebody else; totals.prepaid has the sum."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    PAID_ON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    text: _builtins.str
+    paid_on: _builtins.str
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        text: _builtins.str = ...,
+        paid_on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "paid_on", b"paid_on", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Prepayment: _TypeAlias = Prepayment  # noqa: Y015

@@ -33,7 +33,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_REFUSED: _Outcome.ValueType  # 2
     OUTCOME_HELD: _Outcome.ValueType  # 3
 
-class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper): ...
+class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+    """What became of a document."""
 
 OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_TAKEN: Outcome.ValueType  # 1
@@ -224,6 +225,8 @@ Global___BatchEntry: _TypeAlias = BatchEntry  # noqa: Y015
 
 @_typing.final
 class Batch(_message.Message):
+    """Documents in order, under one signature."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEAD_FIELD_NUMBER: _builtins.int
@@ -332,6 +335,8 @@ Global___ReceiptBody: _TypeAlias = ReceiptBody  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
+    """The bytes of a ReceiptBody and their signature."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BODY_FIELD_NUMBER: _builtins.int
@@ -379,6 +384,8 @@ Global___AvailabilityQuery: _TypeAlias = AvailabilityQuery  # noqa: Y015
 
 @_typing.final
 class AvailabilityAnswer(_message.Message):
+    """The figures of the items that were asked for."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINES_FIELD_NUMBER: _builtins.int
@@ -406,6 +413,8 @@ Global___AvailabilityAnswer: _TypeAlias = AvailabilityAnswer  # noqa: Y015
 
 @_typing.final
 class Query(_message.Message):
+    """A question; its answer names the same id."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -435,6 +444,8 @@ Global___Query: _TypeAlias = Query  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
+    """The answer to a query of this id."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -489,6 +500,8 @@ Global___Goodbye: _TypeAlias = Goodbye  # noqa: Y015
 
 @_typing.final
 class Frame(_message.Message):
+    """One message on the stream."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HELLO_FIELD_NUMBER: _builtins.int

@@ -35,7 +35,8 @@ class _OrderKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderKind.V
     ORDER_KIND_TRANSFER: _OrderKind.ValueType  # 6
     ORDER_KIND_RETURN: _OrderKind.ValueType  # 7
 
-class OrderKind(_OrderKind, metaclass=_OrderKindEnumTypeWrapper): ...
+class OrderKind(_OrderKind, metaclass=_OrderKindEnumTypeWrapper):
+    """Why and how the goods are ordered."""
 
 ORDER_KIND_UNSPECIFIED: OrderKind.ValueType  # 0
 ORDER_KIND_STANDARD: OrderKind.ValueType  # 1
@@ -59,8 +60,11 @@ class _ScheduleOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sched
     SCHEDULE_OUTCOME_REJECTED: _ScheduleOutcome.ValueType  # 3
     SCHEDULE_OUTCOME_SUBSTITUTED: _ScheduleOutcome.ValueType  # 4
     SCHEDULE_OUTCOME_CANCELLED: _ScheduleOutcome.ValueType  # 5
+    SCHEDULE_OUTCOME_DESPATCHED: _ScheduleOutcome.ValueType  # 6
+    """Too late to change or cancel: it is on its way."""
 
-class ScheduleOutcome(_ScheduleOutcome, metaclass=_ScheduleOutcomeEnumTypeWrapper): ...
+class ScheduleOutcome(_ScheduleOutcome, metaclass=_ScheduleOutcomeEnumTypeWrapper):
+    """What the seller says to one piece of a line."""
 
 SCHEDULE_OUTCOME_UNSPECIFIED: ScheduleOutcome.ValueType  # 0
 SCHEDULE_OUTCOME_ACCEPTED: ScheduleOutcome.ValueType  # 1
@@ -68,6 +72,8 @@ SCHEDULE_OUTCOME_BACK_ORDERED: ScheduleOutcome.ValueType  # 2
 SCHEDULE_OUTCOME_REJECTED: ScheduleOutcome.ValueType  # 3
 SCHEDULE_OUTCOME_SUBSTITUTED: ScheduleOutcome.ValueType  # 4
 SCHEDULE_OUTCOME_CANCELLED: ScheduleOutcome.ValueType  # 5
+SCHEDULE_OUTCOME_DESPATCHED: ScheduleOutcome.ValueType  # 6
+"""Too late to change or cancel: it is on its way."""
 Global___ScheduleOutcome: _TypeAlias = ScheduleOutcome  # noqa: Y015
 
 class _ResponseOutcome:
@@ -83,7 +89,8 @@ class _ResponseOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Respo
     RESPONSE_OUTCOME_REJECTED: _ResponseOutcome.ValueType  # 4
     RESPONSE_OUTCOME_IN_PROCESS: _ResponseOutcome.ValueType  # 5
 
-class ResponseOutcome(_ResponseOutcome, metaclass=_ResponseOutcomeEnumTypeWrapper): ...
+class ResponseOutcome(_ResponseOutcome, metaclass=_ResponseOutcomeEnumTypeWrapper):
+    """What the seller says to the order as a whole."""
 
 RESPONSE_OUTCOME_UNSPECIFIED: ResponseOutcome.ValueType  # 0
 RESPONSE_OUTCOME_ACKNOWLEDGED: ResponseOutcome.ValueType  # 1
@@ -139,6 +146,8 @@ Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
 
 @_typing.final
 class OrderLine(_message.Message):
+    """One item ordered."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -162,6 +171,8 @@ class OrderLine(_message.Message):
     ACCOUNTING_REFERENCE_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
     PARTIES_FIELD_NUMBER: _builtins.int
+    CLASSIFICATIONS_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     """Permanent: a line keeps its id through changes."""
     line_kind: _common_pb2.LineKind.ValueType
@@ -198,6 +209,10 @@ class OrderLine(_message.Message):
     def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Party]: ...
+    @_builtins.property
+    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Classification]: ...
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Certificate]: ...
     def __init__(
         self,
         *,
@@ -222,10 +237,12 @@ class OrderLine(_message.Message):
         accounting_reference: _builtins.str = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
         parties: _abc.Iterable[_common_pb2.Party] | None = ...,
+        classifications: _abc.Iterable[_common_pb2.Classification] | None = ...,
+        certificates: _abc.Iterable[_common_pb2.Certificate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "line_amount", b"line_amount", "price", b"price", "quantity", b"quantity", "ship_to", b"ship_to", "tax", b"tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "dates", b"dates", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "parent_line", b"parent_line", "partial_delivery_allowed", b"partial_delivery_allowed", "parties", b"parties", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "remaining_shelf_life_days_min", b"remaining_shelf_life_days_min", "reservation_id", b"reservation_id", "schedule", b"schedule", "ship_to", b"ship_to", "tax", b"tax", "trace", b"trace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounting_reference", b"accounting_reference", "allowances_charges", b"allowances_charges", "certificates", b"certificates", "classifications", b"classifications", "dates", b"dates", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "parent_line", b"parent_line", "partial_delivery_allowed", b"partial_delivery_allowed", "parties", b"parties", "price", b"price", "properties", b"properties", "quantity", b"quantity", "references", b"references", "remaining_shelf_life_days_min", b"remaining_shelf_life_days_min", "reservation_id", b"reservation_id", "schedule", b"schedule", "ship_to", b"ship_to", "tax", b"tax", "trace", b"trace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,6 +250,8 @@ Global___OrderLine: _TypeAlias = OrderLine  # noqa: Y015
 
 @_typing.final
 class OrderTotals(_message.Message):
+    """Sums that the sender expects."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINES_FIELD_NUMBER: _builtins.int
@@ -244,6 +263,7 @@ class OrderTotals(_message.Message):
     WITH_TAX_FIELD_NUMBER: _builtins.int
     PREPAID_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
+    TAX_SUBTOTALS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _common_pb2.Money: ...
     @_builtins.property
@@ -262,6 +282,8 @@ class OrderTotals(_message.Message):
     def prepaid(self) -> _common_pb2.Money: ...
     @_builtins.property
     def rounding(self) -> _common_pb2.Money: ...
+    @_builtins.property
+    def tax_subtotals(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.TaxSubtotal]: ...
     def __init__(
         self,
         *,
@@ -274,10 +296,11 @@ class OrderTotals(_message.Message):
         with_tax: _common_pb2.Money | None = ...,
         prepaid: _common_pb2.Money | None = ...,
         rounding: _common_pb2.Money | None = ...,
+        tax_subtotals: _abc.Iterable[_common_pb2.TaxSubtotal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "with_tax", b"with_tax", "without_tax", b"without_tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "with_tax", b"with_tax", "without_tax", b"without_tax"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "tax_subtotals", b"tax_subtotals", "with_tax", b"with_tax", "without_tax", b"without_tax"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +308,8 @@ Global___OrderTotals: _TypeAlias = OrderTotals  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
+    """What the buyer wants, when, where and at which price."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -356,6 +381,8 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class OrderResponseLine(_message.Message):
+    """The seller's answer to one line."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -372,11 +399,22 @@ class OrderResponseLine(_message.Message):
     LINE_KIND_FIELD_NUMBER: _builtins.int
     SUBSTITUTED_FIELD_NUMBER: _builtins.int
     PROPERTIES_FIELD_NUMBER: _builtins.int
+    PARENT_LINE_FIELD_NUMBER: _builtins.int
+    SUBSTITUTES_LINE_FIELD_NUMBER: _builtins.int
+    CLASSIFICATIONS_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
+    TRANSACTION_CONDITIONS_FIELD_NUMBER: _builtins.int
+    DATES_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     seller_line_id: _builtins.str
     """The seller's own line number."""
     line_kind: _common_pb2.LineKind.ValueType
     substituted: _builtins.bool
+    parent_line: _builtins.str
+    substitutes_line: _builtins.str
+    """The order line that this substitute stands in for."""
+    transaction_conditions: _builtins.str
+    """Whether the item is under contract, as a code of the partners' (Peppol: "CT")."""
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
@@ -399,6 +437,12 @@ class OrderResponseLine(_message.Message):
     def tax(self) -> _common_pb2.Tax: ...
     @_builtins.property
     def properties(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.ItemProperty]: ...
+    @_builtins.property
+    def classifications(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Classification]: ...
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Certificate]: ...
+    @_builtins.property
+    def dates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.QualifiedDate]: ...
     def __init__(
         self,
         *,
@@ -416,10 +460,16 @@ class OrderResponseLine(_message.Message):
         line_kind: _common_pb2.LineKind.ValueType = ...,
         substituted: _builtins.bool = ...,
         properties: _abc.Iterable[_common_pb2.ItemProperty] | None = ...,
+        parent_line: _builtins.str = ...,
+        substitutes_line: _builtins.str = ...,
+        classifications: _abc.Iterable[_common_pb2.Classification] | None = ...,
+        certificates: _abc.Iterable[_common_pb2.Certificate] | None = ...,
+        transaction_conditions: _builtins.str = ...,
+        dates: _abc.Iterable[_common_pb2.QualifiedDate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "line_amount", b"line_amount", "price", b"price", "quantity", b"quantity", "reason", b"reason", "tax", b"tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances_charges", b"allowances_charges", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "price", b"price", "properties", b"properties", "quantity", b"quantity", "reason", b"reason", "schedule", b"schedule", "seller_line_id", b"seller_line_id", "substituted", b"substituted", "tax", b"tax"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances_charges", b"allowances_charges", "certificates", b"certificates", "classifications", b"classifications", "dates", b"dates", "item", b"item", "line_amount", b"line_amount", "line_id", b"line_id", "line_kind", b"line_kind", "notes", b"notes", "parent_line", b"parent_line", "price", b"price", "properties", b"properties", "quantity", b"quantity", "reason", b"reason", "schedule", b"schedule", "seller_line_id", b"seller_line_id", "substituted", b"substituted", "substitutes_line", b"substitutes_line", "tax", b"tax", "transaction_conditions", b"transaction_conditions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from hansa.v1 import common_pb2 as hansa_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chansa/v1/replenishment.proto\x12\x08hansa.v1\x1a\x15hansa/v1/common.proto\"\xca\x02\n\x11ReplenishmentLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x03 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12&\n\x05\x64\x61tes\x18\x04 \x03(\x0b\x32\x17.hansa.v1.QualifiedDate\x12\'\n\x08location\x18\x05 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12(\n\ncommitment\x18\x06 \x01(\x0e\x32\x14.hansa.v1.Commitment\x12\x12\n\ndemand_ids\x18\x07 \x03(\t\x12#\n\x07on_hand\x18\x08 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12)\n\rreorder_point\x18\t \x01(\x0b\x32\x12.hansa.v1.Quantity\"\xb8\x01\n\x14ReplenishmentRequest\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12(\n\ncommitment\x18\x02 \x01(\x0e\x32\x14.hansa.v1.Commitment\x12*\n\x05lines\x18\x03 \x03(\x0b\x32\x1b.hansa.v1.ReplenishmentLine\x12 \n\x06reason\x18\x04 \x01(\x0b\x32\x10.hansa.v1.Reason\"\xbd\x01\n\x19ReplenishmentResponseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x03 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12&\n\x05\x64\x61tes\x18\x04 \x03(\x0b\x32\x17.hansa.v1.QualifiedDate\x12 \n\x06reason\x18\x05 \x01(\x0b\x32\x10.hansa.v1.Reason\"\x9d\x01\n\x15ReplenishmentResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12\x32\n\x05lines\x18\x03 \x03(\x0b\x32#.hansa.v1.ReplenishmentResponseLine\"\xdb\x01\n\x0c\x46orecastLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\'\n\x08location\x18\x03 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12 \n\x06period\x18\x04 \x01(\x0b\x32\x10.hansa.v1.Period\x12$\n\x08quantity\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12(\n\ncommitment\x18\x06 \x01(\x0e\x32\x14.hansa.v1.Commitment\"~\n\x08\x46orecast\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12!\n\x07horizon\x18\x02 \x01(\x0b\x32\x10.hansa.v1.Period\x12%\n\x05lines\x18\x03 \x03(\x0b\x32\x16.hansa.v1.ForecastLine*q\n\nCommitment\x12\x1a\n\x16\x43OMMITMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMMITMENT_INFORMATION\x10\x01\x12\x16\n\x12\x43OMMITMENT_PLANNED\x10\x02\x12\x13\n\x0f\x43OMMITMENT_FIRM\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chansa/v1/replenishment.proto\x12\x08hansa.v1\x1a\x15hansa/v1/common.proto\"\xca\x02\n\x11ReplenishmentLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x03 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12&\n\x05\x64\x61tes\x18\x04 \x03(\x0b\x32\x17.hansa.v1.QualifiedDate\x12\'\n\x08location\x18\x05 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12(\n\ncommitment\x18\x06 \x01(\x0e\x32\x14.hansa.v1.Commitment\x12\x12\n\ndemand_ids\x18\x07 \x03(\t\x12#\n\x07on_hand\x18\x08 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12)\n\rreorder_point\x18\t \x01(\x0b\x32\x12.hansa.v1.Quantity\"\xb8\x01\n\x14ReplenishmentRequest\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12(\n\ncommitment\x18\x02 \x01(\x0e\x32\x14.hansa.v1.Commitment\x12*\n\x05lines\x18\x03 \x03(\x0b\x32\x1b.hansa.v1.ReplenishmentLine\x12 \n\x06reason\x18\x04 \x01(\x0b\x32\x10.hansa.v1.Reason\"\xa9\x02\n\x19ReplenishmentResponseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x03 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12&\n\x05\x64\x61tes\x18\x04 \x03(\x0b\x32\x17.hansa.v1.QualifiedDate\x12 \n\x06reason\x18\x05 \x01(\x0b\x32\x10.hansa.v1.Reason\x12\'\n\x08location\x18\x06 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12\x17\n\x0frequest_line_id\x18\x07 \x01(\t\x12(\n\ncommitment\x18\x08 \x01(\x0e\x32\x14.hansa.v1.Commitment\"\x9d\x01\n\x15ReplenishmentResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12\x32\n\x05lines\x18\x03 \x03(\x0b\x32#.hansa.v1.ReplenishmentResponseLine\"\xdb\x01\n\x0c\x46orecastLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\'\n\x08location\x18\x03 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12 \n\x06period\x18\x04 \x01(\x0b\x32\x10.hansa.v1.Period\x12$\n\x08quantity\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12(\n\ncommitment\x18\x06 \x01(\x0e\x32\x14.hansa.v1.Commitment\"~\n\x08\x46orecast\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12!\n\x07horizon\x18\x02 \x01(\x0b\x32\x10.hansa.v1.Period\x12%\n\x05lines\x18\x03 \x03(\x0b\x32\x16.hansa.v1.ForecastLine*q\n\nCommitment\x12\x1a\n\x16\x43OMMITMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OMMITMENT_INFORMATION\x10\x01\x12\x16\n\x12\x43OMMITMENT_PLANNED\x10\x02\x12\x13\n\x0f\x43OMMITMENT_FIRM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hansa.v1.replenishment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMMITMENT']._serialized_start=1287
-  _globals['_COMMITMENT']._serialized_end=1400
+  _globals['_COMMITMENT']._serialized_start=1395
+  _globals['_COMMITMENT']._serialized_end=1508
   _globals['_REPLENISHMENTLINE']._serialized_start=66
   _globals['_REPLENISHMENTLINE']._serialized_end=396
   _globals['_REPLENISHMENTREQUEST']._serialized_start=399
   _globals['_REPLENISHMENTREQUEST']._serialized_end=583
   _globals['_REPLENISHMENTRESPONSELINE']._serialized_start=586
-  _globals['_REPLENISHMENTRESPONSELINE']._serialized_end=775
-  _globals['_REPLENISHMENTRESPONSE']._serialized_start=778
-  _globals['_REPLENISHMENTRESPONSE']._serialized_end=935
-  _globals['_FORECASTLINE']._serialized_start=938
-  _globals['_FORECASTLINE']._serialized_end=1157
-  _globals['_FORECAST']._serialized_start=1159
-  _globals['_FORECAST']._serialized_end=1285
+  _globals['_REPLENISHMENTRESPONSELINE']._serialized_end=883
+  _globals['_REPLENISHMENTRESPONSE']._serialized_start=886
+  _globals['_REPLENISHMENTRESPONSE']._serialized_end=1043
+  _globals['_FORECASTLINE']._serialized_start=1046
+  _globals['_FORECASTLINE']._serialized_end=1265
+  _globals['_FORECAST']._serialized_start=1267
+  _globals['_FORECAST']._serialized_end=1393
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,8 @@ class _CommitmentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Commitment
     COMMITMENT_PLANNED: _Commitment.ValueType  # 2
     COMMITMENT_FIRM: _Commitment.ValueType  # 3
 
-class Commitment(_Commitment, metaclass=_CommitmentEnumTypeWrapper): ...
+class Commitment(_Commitment, metaclass=_CommitmentEnumTypeWrapper):
+    """How binding a demand is."""
 
 COMMITMENT_UNSPECIFIED: Commitment.ValueType  # 0
 COMMITMENT_INFORMATION: Commitment.ValueType  # 1
@@ -41,6 +42,8 @@ Global___Commitment: _TypeAlias = Commitment  # noqa: Y015
 
 @_typing.final
 class ReplenishmentLine(_message.Message):
+    """Demand for one item."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -93,6 +96,8 @@ Global___ReplenishmentLine: _TypeAlias = ReplenishmentLine  # noqa: Y015
 
 @_typing.final
 class ReplenishmentRequest(_message.Message):
+    """What somebody down the chain is going to need."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -124,6 +129,8 @@ Global___ReplenishmentRequest: _TypeAlias = ReplenishmentRequest  # noqa: Y015
 
 @_typing.final
 class ReplenishmentResponseLine(_message.Message):
+    """What will come for one line."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -131,7 +138,13 @@ class ReplenishmentResponseLine(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     DATES_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    REQUEST_LINE_ID_FIELD_NUMBER: _builtins.int
+    COMMITMENT_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
+    request_line_id: _builtins.str
+    """The request's line that this answers; several lines may answer one."""
+    commitment: Global___Commitment.ValueType
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
@@ -140,6 +153,8 @@ class ReplenishmentResponseLine(_message.Message):
     def dates(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.QualifiedDate]: ...
     @_builtins.property
     def reason(self) -> _common_pb2.Reason: ...
+    @_builtins.property
+    def location(self) -> _common_pb2.LocationRef: ...
     def __init__(
         self,
         *,
@@ -148,10 +163,13 @@ class ReplenishmentResponseLine(_message.Message):
         quantity: _common_pb2.Quantity | None = ...,
         dates: _abc.Iterable[_common_pb2.QualifiedDate] | None = ...,
         reason: _common_pb2.Reason | None = ...,
+        location: _common_pb2.LocationRef | None = ...,
+        request_line_id: _builtins.str = ...,
+        commitment: Global___Commitment.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "location", b"location", "quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dates", b"dates", "item", b"item", "line_id", b"line_id", "quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commitment", b"commitment", "dates", b"dates", "item", b"item", "line_id", b"line_id", "location", b"location", "quantity", b"quantity", "reason", b"reason", "request_line_id", b"request_line_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,6 +207,8 @@ Global___ReplenishmentResponse: _TypeAlias = ReplenishmentResponse  # noqa: Y015
 
 @_typing.final
 class ForecastLine(_message.Message):
+    """Expected demand for one item in one period."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
@@ -227,6 +247,8 @@ Global___ForecastLine: _TypeAlias = ForecastLine  # noqa: Y015
 
 @_typing.final
 class Forecast(_message.Message):
+    """Expected demand over time."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from hansa.v1 import common_pb2 as hansa_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hansa/v1/terms.proto\x12\x08hansa.v1\x1a\x15hansa/v1/common.proto\"p\n\tTolerance\x12\x15\n\rquantity_over\x18\x01 \x01(\t\x12\x16\n\x0equantity_under\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x12\n\ndays_early\x18\x04 \x01(\r\x12\x11\n\tdays_late\x18\x05 \x01(\r\"Q\n\x06\x43utOff\x12\'\n\x08location\x18\x01 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x10\n\x08weekdays\x18\x03 \x03(\r\"9\n\x08LeadTime\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\r\"\xa7\x03\n\nTradeTerms\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\ttolerance\x18\x02 \x01(\x0b\x32\x13.hansa.v1.Tolerance\x12&\n\rorder_minimum\x18\x03 \x01(\x0b\x32\x0f.hansa.v1.Money\x12-\n\rpayment_terms\x18\x04 \x01(\x0b\x32\x16.hansa.v1.PaymentTerms\x12/\n\x0e\x64\x65livery_terms\x18\x05 \x01(\x0b\x32\x17.hansa.v1.DeliveryTerms\x12%\n\x0c\x63redit_limit\x18\x06 \x01(\x0b\x32\x0f.hansa.v1.Money\x12\"\n\x08\x63ut_offs\x18\x07 \x03(\x0b\x32\x10.hansa.v1.CutOff\x12&\n\nlead_times\x18\x08 \x03(\x0b\x32\x12.hansa.v1.LeadTime\x12\x13\n\x0bholidays_on\x18\t \x03(\t\x12\x13\n\x0b\x61uto_accept\x18\n \x01(\x08\x12\"\n\x08validity\x18\x0b \x01(\x0b\x32\x10.hansa.v1.Period\"\xf9\x01\n\x13\x41pplicationResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12\'\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.hansa.v1.ApplicationOutcome\x12\x11\n\tposted_as\x18\x04 \x01(\t\x12!\n\x07reasons\x18\x05 \x03(\x0b\x32\x10.hansa.v1.Reason\x12*\n\x0cline_reasons\x18\x06 \x03(\x0b\x32\x14.hansa.v1.LineReason\"?\n\nLineReason\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12 \n\x06reason\x18\x02 \x01(\x0b\x32\x10.hansa.v1.Reason*\xbc\x01\n\x12\x41pplicationOutcome\x12#\n\x1f\x41PPLICATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41PPLICATION_OUTCOME_POSTED\x10\x01\x12\x1f\n\x1b\x41PPLICATION_OUTCOME_REFUSED\x10\x02\x12\"\n\x1e\x41PPLICATION_OUTCOME_IN_PROCESS\x10\x03\x12\x1c\n\x18\x41PPLICATION_OUTCOME_PAID\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hansa/v1/terms.proto\x12\x08hansa.v1\x1a\x15hansa/v1/common.proto\"p\n\tTolerance\x12\x15\n\rquantity_over\x18\x01 \x01(\t\x12\x16\n\x0equantity_under\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x12\n\ndays_early\x18\x04 \x01(\r\x12\x11\n\tdays_late\x18\x05 \x01(\r\"Q\n\x06\x43utOff\x12\'\n\x08location\x18\x01 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12\x0c\n\x04time\x18\x02 \x01(\t\x12\x10\n\x08weekdays\x18\x03 \x03(\r\"9\n\x08LeadTime\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\r\"\xa7\x03\n\nTradeTerms\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\ttolerance\x18\x02 \x01(\x0b\x32\x13.hansa.v1.Tolerance\x12&\n\rorder_minimum\x18\x03 \x01(\x0b\x32\x0f.hansa.v1.Money\x12-\n\rpayment_terms\x18\x04 \x01(\x0b\x32\x16.hansa.v1.PaymentTerms\x12/\n\x0e\x64\x65livery_terms\x18\x05 \x01(\x0b\x32\x17.hansa.v1.DeliveryTerms\x12%\n\x0c\x63redit_limit\x18\x06 \x01(\x0b\x32\x0f.hansa.v1.Money\x12\"\n\x08\x63ut_offs\x18\x07 \x03(\x0b\x32\x10.hansa.v1.CutOff\x12&\n\nlead_times\x18\x08 \x03(\x0b\x32\x12.hansa.v1.LeadTime\x12\x13\n\x0bholidays_on\x18\t \x03(\t\x12\x13\n\x0b\x61uto_accept\x18\n \x01(\x08\x12\"\n\x08validity\x18\x0b \x01(\x0b\x32\x10.hansa.v1.Period\"\x8f\x02\n\x13\x41pplicationResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12\'\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.hansa.v1.ApplicationOutcome\x12\x11\n\tposted_as\x18\x04 \x01(\t\x12!\n\x07reasons\x18\x05 \x03(\x0b\x32\x10.hansa.v1.Reason\x12*\n\x0cline_reasons\x18\x06 \x03(\x0b\x32\x14.hansa.v1.LineReason\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_on\x18\x07 \x01(\t\"?\n\nLineReason\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12 \n\x06reason\x18\x02 \x01(\x0b\x32\x10.hansa.v1.Reason*\xd5\x02\n\x12\x41pplicationOutcome\x12#\n\x1f\x41PPLICATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41PPLICATION_OUTCOME_POSTED\x10\x01\x12\x1f\n\x1b\x41PPLICATION_OUTCOME_REFUSED\x10\x02\x12\"\n\x1e\x41PPLICATION_OUTCOME_IN_PROCESS\x10\x03\x12\x1c\n\x18\x41PPLICATION_OUTCOME_PAID\x10\x04\x12 \n\x1c\x41PPLICATION_OUTCOME_ACCEPTED\x10\x05\x12.\n*APPLICATION_OUTCOME_ACCEPTED_CONDITIONALLY\x10\x06\x12#\n\x1f\x41PPLICATION_OUTCOME_UNDER_QUERY\x10\x07\x12 \n\x1c\x41PPLICATION_OUTCOME_RECEIVED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hansa.v1.terms_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPLICATIONOUTCOME']._serialized_start=1057
-  _globals['_APPLICATIONOUTCOME']._serialized_end=1245
+  _globals['_APPLICATIONOUTCOME']._serialized_start=1079
+  _globals['_APPLICATIONOUTCOME']._serialized_end=1420
   _globals['_TOLERANCE']._serialized_start=57
   _globals['_TOLERANCE']._serialized_end=169
   _globals['_CUTOFF']._serialized_start=171
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADETERMS']._serialized_start=314
   _globals['_TRADETERMS']._serialized_end=737
   _globals['_APPLICATIONRESPONSE']._serialized_start=740
-  _globals['_APPLICATIONRESPONSE']._serialized_end=989
-  _globals['_LINEREASON']._serialized_start=991
-  _globals['_LINEREASON']._serialized_end=1054
+  _globals['_APPLICATIONRESPONSE']._serialized_end=1011
+  _globals['_LINEREASON']._serialized_start=1013
+  _globals['_LINEREASON']._serialized_end=1076
 # @@protoc_insertion_point(module_scope)

@@ -31,18 +31,29 @@ class _ApplicationOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ap
     APPLICATION_OUTCOME_REFUSED: _ApplicationOutcome.ValueType  # 2
     APPLICATION_OUTCOME_IN_PROCESS: _ApplicationOutcome.ValueType  # 3
     APPLICATION_OUTCOME_PAID: _ApplicationOutcome.ValueType  # 4
+    APPLICATION_OUTCOME_ACCEPTED: _ApplicationOutcome.ValueType  # 5
+    APPLICATION_OUTCOME_ACCEPTED_CONDITIONALLY: _ApplicationOutcome.ValueType  # 6
+    APPLICATION_OUTCOME_UNDER_QUERY: _ApplicationOutcome.ValueType  # 7
+    APPLICATION_OUTCOME_RECEIVED: _ApplicationOutcome.ValueType  # 8
 
-class ApplicationOutcome(_ApplicationOutcome, metaclass=_ApplicationOutcomeEnumTypeWrapper): ...
+class ApplicationOutcome(_ApplicationOutcome, metaclass=_ApplicationOutcomeEnumTypeWrapper):
+    """The receiver's verdict."""
 
 APPLICATION_OUTCOME_UNSPECIFIED: ApplicationOutcome.ValueType  # 0
 APPLICATION_OUTCOME_POSTED: ApplicationOutcome.ValueType  # 1
 APPLICATION_OUTCOME_REFUSED: ApplicationOutcome.ValueType  # 2
 APPLICATION_OUTCOME_IN_PROCESS: ApplicationOutcome.ValueType  # 3
 APPLICATION_OUTCOME_PAID: ApplicationOutcome.ValueType  # 4
+APPLICATION_OUTCOME_ACCEPTED: ApplicationOutcome.ValueType  # 5
+APPLICATION_OUTCOME_ACCEPTED_CONDITIONALLY: ApplicationOutcome.ValueType  # 6
+APPLICATION_OUTCOME_UNDER_QUERY: ApplicationOutcome.ValueType  # 7
+APPLICATION_OUTCOME_RECEIVED: ApplicationOutcome.ValueType  # 8
 Global___ApplicationOutcome: _TypeAlias = ApplicationOutcome  # noqa: Y015
 
 @_typing.final
 class Tolerance(_message.Message):
+    """How far an answer may differ from the order and still be taken."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     QUANTITY_OVER_FIELD_NUMBER: _builtins.int
@@ -75,6 +86,8 @@ Global___Tolerance: _TypeAlias = Tolerance  # noqa: Y015
 
 @_typing.final
 class CutOff(_message.Message):
+    """Until when an order is still handled on the same day."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LOCATION_FIELD_NUMBER: _builtins.int
@@ -105,6 +118,8 @@ Global___CutOff: _TypeAlias = CutOff  # noqa: Y015
 
 @_typing.final
 class LeadTime(_message.Message):
+    """Days from order to despatch."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_FIELD_NUMBER: _builtins.int
@@ -128,6 +143,8 @@ Global___LeadTime: _TypeAlias = LeadTime  # noqa: Y015
 
 @_typing.final
 class TradeTerms(_message.Message):
+    """What two partners agreed on; shared by the seller."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -198,8 +215,11 @@ class ApplicationResponse(_message.Message):
     POSTED_AS_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     LINE_REASONS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_ON_FIELD_NUMBER: _builtins.int
     outcome: Global___ApplicationOutcome.ValueType
     posted_as: _builtins.str
+    effective_on: _builtins.str
+    """The day on which it took effect, such as that of the payment."""
     @_builtins.property
     def header(self) -> _common_pb2.DocumentHeader: ...
     @_builtins.property
@@ -217,10 +237,11 @@ class ApplicationResponse(_message.Message):
         posted_as: _builtins.str = ...,
         reasons: _abc.Iterable[_common_pb2.Reason] | None = ...,
         line_reasons: _abc.Iterable[Global___LineReason] | None = ...,
+        effective_on: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "header", b"header", "line_reasons", b"line_reasons", "outcome", b"outcome", "posted_as", b"posted_as", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "effective_on", b"effective_on", "header", b"header", "line_reasons", b"line_reasons", "outcome", b"outcome", "posted_as", b"posted_as", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +249,8 @@ Global___ApplicationResponse: _TypeAlias = ApplicationResponse  # noqa: Y015
 
 @_typing.final
 class LineReason(_message.Message):
+    """Why one line is not taken."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
