@@ -63,8 +63,17 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def _simple(word: str, read: Callable[[Any], Any], write: Callable[[Any], Any], expected: str) -> _Kind:
-    """A kind whose plain form is read by `read` and written by `write`, and travels so too."""
+def _simple(
+    word: str,
+    read: Callable[[Any], Any],
+    write: Callable[[Any], Any],
+    expected: str,
+    decode: Callable[[Any], Any] | None = None,
+) -> _Kind:
+    """A kind whose plain form is read by `read` and written by `write`, and travels so too.
+
+    `decode` reads what protobuf has already checked, where that is less work.
+    """
 
     def parse(value: Any, path: str, findings: list[Finding]) -> Any:
         try:
@@ -75,7 +84,7 @@ def _simple(word: str, read: Callable[[Any], Any], write: Callable[[Any], Any], 
             findings.append(Finding(f"bad-{word}", path, f"expected {expected}, got {shown(value)}"))
         return None
 
-    return _Kind(word, read, write, parse, write)
+    return _Kind(word, decode or read, write, parse, write)
 
 
 def shown(value: Any) -> str:
@@ -92,10 +101,19 @@ def _read_text(value: Any) -> str:
     return value
 
 
-def _read_int(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise TypeError
-    return value
+def _parse_text(value: Any) -> str:
+    """Text from outside Python's own strings may hold half a surrogate pair, which no UTF-8 can carry."""
+    _read_text(value).encode()
+    return str(value)
+
+
+def _reader_of_int(limit: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if type(value) is not int or not 0 <= value < limit:
+            raise TypeError
+        return value
+
+    return read
 
 
 def _read_bool(value: Any) -> bool:
@@ -105,7 +123,8 @@ def _read_bool(value: Any) -> bool:
 
 
 def _read_date(value: Any) -> date:
-    if type(value) is not str or len(value) != 10:
+    # The length and the second hyphen keep out the other forms of ISO 8601, such as "2026-W22-7".
+    if type(value) is not str or len(value) != 10 or value[7] != "-":
         raise TypeError
     return date.fromisoformat(value)
 
@@ -126,15 +145,22 @@ def _read_instant(value: Any) -> datetime:
     at = datetime.fromisoformat(_read_text(value))
     if at.tzinfo is None:
         raise ValueError
-    return at.astimezone(UTC)
+    at = at.astimezone(UTC)
+    if at < _EPOCH:
+        raise ValueError
+    return at
 
 
 def _plain_instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-_TEXT = _simple("text", _read_text, _identity, "text")
-_INT = _simple("number", _read_int, _identity, "a whole number from 0")
+_TEXT = _simple("text", _parse_text, _identity, "text", _read_text)
+# 64-bit numbers end where SQL's BIGINT does.
+_INTS = {
+    limit: _simple("number", _reader_of_int(limit), _identity, f"a whole number from 0 to {limit - 1}")
+    for limit in (2**32, 2**63)
+}
 _BOOL = _simple("boolean", _read_bool, _identity, "true or false")
 _DATE = _simple("date", _read_date, date.isoformat, 'a date such as "2026-05-31"')
 _DECIMAL = _simple("decimal", parse_decimal, format_decimal, 'a decimal such as "12.50"')
@@ -169,7 +195,7 @@ def _pair_kind(cls: type, first: str, second: str) -> _Kind:
             findings.append(Finding("bad-fields", path, f"expected {{{first}, {second}}}, got {shown(value)}"))
             return None
         try:
-            return cls(parse_decimal(value.get(first, "")), _read_text(value.get(second, "")))
+            return cls(parse_decimal(value.get(first, "")), _parse_text(value.get(second, "")))
         except RefusedError as error:
             where = first if error.code == "bad-decimal" else second
             findings.append(Finding(error.code, f"{path}.{where}", error.message))
@@ -238,7 +264,7 @@ class Codec:
 
     def decode(self, message: Any) -> Any:
         """The value of a message. Raises whatever a field's reader raises; `locate` then tells where."""
-        made = _new(self.cls)
+        made: Any = _new(self.cls)
         # Only what is there is set: the class's own defaults stand for the rest. This is the hot path of receiving, and
         # a frozen dataclass's __init__ would cost more than all the rest.
         values = made.__dict__
@@ -334,6 +360,9 @@ def _writer(field: _Field) -> Callable[[Any, Any], None]:
     def write_plains(message: Any, values: Any) -> None:
         getattr(message, name).extend([encode(one) for one in values])
 
+    if fill is None:
+        return write_plains if field.repeated else write_plain
+
     def write_part(message: Any, value: Any) -> None:
         part = getattr(message, name)
         part.SetInParent()
@@ -344,8 +373,6 @@ def _writer(field: _Field) -> Callable[[Any, Any], None]:
         for one in values:
             fill(add(), one)
 
-    if fill is None:
-        return write_plains if field.repeated else write_plain
     return write_parts if field.repeated else write_part
 
 
@@ -369,9 +396,11 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
 
 
 def _kind_of(hint: Any, descriptor: Any) -> _Kind:
-    simple = {str: _TEXT, int: _INT, bool: _BOOL, bytes: _BYTES, date: _DATE, datetime: _INSTANT, Decimal: _DECIMAL}
+    simple = {str: _TEXT, bool: _BOOL, bytes: _BYTES, date: _DATE, datetime: _INSTANT, Decimal: _DECIMAL}
     if hint in simple:
         return simple[hint]
+    if hint is int:
+        return _INTS[2**32 if descriptor.type == descriptor.TYPE_UINT32 else 2**63]
     if hint is Quantity:
         return _pair_kind(Quantity, "value", "unit")
     if hint is Money:
