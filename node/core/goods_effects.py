@@ -1,0 +1,438 @@
+"""Effects of the documents that follow an order: despatch, receiving, delivery, returns, invoice and credit note.
+
+Which finding has which outcome, and why effects commute, is told in `node.core.order_book`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Package, ReferenceKind
+from node.core.document.fulfilment import (
+    AdviceStatus,
+    DeliveryEvent,
+    DeliveryStatus,
+    DespatchAdvice,
+    DespatchLine,
+    ReceivingAdvice,
+    ReceivingLine,
+    ReturnAnnouncement,
+    ReturnReceipt,
+)
+from node.core.document.invoice import CreditNote, Invoice
+from node.core.order_effects import named_order
+from node.core.order_state import (
+    ARRIVALS,
+    Held,
+    OrderState,
+    Refused,
+    Step,
+    reason_text,
+    reference_of,
+    scaled_in,
+)
+from node.core.quantity import Quantity
+from node.core.rows import LineEventRow, OrderLineRow
+from node.core.tolerance import exceeds
+from node.errors import RefusedError
+
+__all__ = [
+    "ANNOUNCED",
+    "credit",
+    "delivery",
+    "despatch",
+    "invoice",
+    "order_named_in_header",
+    "receive",
+    "return_announced",
+    "return_received",
+]
+
+ANNOUNCED = "announced"
+"""How the detail of a ``returned`` event begins while the goods are only announced."""
+
+_ARRIVED = frozenset({DeliveryEvent.DELIVERED, DeliveryEvent.COLLECTED})
+_FAILED = frozenset({DeliveryEvent.FAILED, DeliveryEvent.RETURNED})
+_DESPATCHED = frozenset({"despatched"})
+_PREPAYMENT = "386"
+_CORRECTED_INVOICE = "384"
+_CREDIT_TYPE = "381"
+_SELF_BILLED = frozenset({"389", "261"})
+
+
+class _Piece(NamedTuple):
+    """One thing that a document says about one order line."""
+
+    state: OrderState
+    line: OrderLineRow
+    event: str
+    quantity: int
+    schedule_id: str
+    detail: str
+    path: str
+
+
+def order_named_in_header(header: DocumentHeader | None) -> DocumentKey | None:
+    """The one order that a document's header refers to, for documents that name it nowhere else."""
+    named = [r.document for r in header.references if r.kind is ReferenceKind.ORDER and r.document] if header else []
+    return named[0] if len(named) == 1 else None
+
+
+def _find(
+    step: Step, key: DocumentKey | None, line_id: str, item: ItemRef | None, path: str
+) -> tuple[OrderState, OrderLineRow] | None:
+    """The order line that is meant, or None where no order is named."""
+    if key is None:
+        return None
+    state = named_order(step, key, f"{path}.order")
+    line = state.lines.get(line_id)
+    if line is None and not line_id and item is not None:
+        line = _line_of_item(state, item)
+    if line is None:
+        named = repr(line_id) if line_id else "without a number, whose item is on no line or on several"
+        raise Refused("unknown-line", f"{path}.order_line_id", f"order {state.order.number} has no line {named}")
+    return state, line
+
+
+def _line_of_item(state: OrderState, item: ItemRef) -> OrderLineRow | None:
+    """The one line that orders the item; None when there is none, or more than one."""
+    found = [
+        line
+        for line in state.lines.values()
+        if (item.gtin and line.gtin and item.gtin.zfill(14) == line.gtin.zfill(14))
+        or (item.seller_number and item.seller_number == line.seller_number)
+        or (item.buyer_number and item.buyer_number == line.buyer_number)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _scaled(quantity: Quantity | None, line: OrderLineRow, path: str) -> int:
+    if quantity is None:
+        return 0
+    try:
+        return scaled_in(quantity, line.unit)
+    except RefusedError as error:
+        raise Refused(error.code, path, f"{error.message}; the line orders {line.unit}") from error
+
+
+def _sent_by(step: Step, state: OrderState, role: str) -> None:
+    """Refuse what the other party of the order should have sent; a return order is the wrong way round."""
+    if state.order.kind == "RETURN":
+        role = "buyer" if role == "seller" else "seller"
+    if (state.order.role == role) != step.we_are_sender:
+        raise Refused("wrong-role", "header.issuer", f"for order {state.order.number} the {role} sends this")
+
+
+def _replace_earlier(step: Step, document: Any, kinds: frozenset[str], corrects: bool, reference: str) -> None:
+    """Take away what earlier documents of the same number said.
+
+    A correction is looked for on every order in the book, because it may name fewer orders than it corrects.
+    """
+    for state in step.book.by_id.values() if corrects else _named_states(step, document):
+        earlier = [
+            e
+            for e in state.events
+            if e.standing and e.reference == reference and e.event in kinds and e.document_id != step.document_id
+        ]
+        if earlier and not corrects:
+            raise Held(
+                "other-content",
+                "header.revision",
+                f"{reference} is known with other values; a higher revision was expected",
+            )
+        if earlier:
+            gone = {e.document_id for e in earlier}
+            step.effects.replace_where(state, lambda e, gone=gone: e.document_id in gone)  # type: ignore[misc]
+
+
+def _named_states(step: Step, document: Any) -> Iterable[OrderState]:
+    """The orders in the book that a document names, each once."""
+    keys = [document.order or order_named_in_header(document.header)]
+    keys += [getattr(line, "order", None) for line in getattr(document, "lines", ())]
+    seen: dict[int, OrderState] = {}
+    for key in keys:
+        if key is not None:
+            state = named_order(step, key, "order")
+            seen[state.order.order_id] = state
+    return seen.values()
+
+
+def _is_replay(step: Step, document: Any) -> bool:
+    return any(step.document_id in state.documents for state in _named_states(step, document))
+
+
+def _record(step: Step, pieces: Iterable[_Piece], on: str | None, reference: str) -> None:
+    step.effects.events.extend(
+        LineEventRow(
+            piece.state.order.order_id,
+            piece.line.line_id,
+            step.document_id,
+            piece.schedule_id,
+            piece.event,
+            piece.quantity,
+            piece.line.unit,
+            on,
+            reference,
+            piece.detail,
+            step.at,
+            1,
+        )
+        for piece in pieces
+    )
+
+
+def _over(step: Step, pieces: list[_Piece], kinds: frozenset[str], rule: str) -> None:
+    """Remark on lines of which more than ordered has now been despatched, received or invoiced."""
+    tolerance = step.book.tolerance.quantity_over if step.book.tolerance else None
+    gone = {(order_id, d) for order_id, documents in step.effects.supersede for d in documents}
+    sums: dict[tuple[int, str], int] = {}
+    for piece in pieces:
+        if piece.event not in kinds:
+            continue
+        place = (piece.state.order.order_id, piece.line.line_id)
+        if place not in sums:
+            sums[place] = sum(
+                e.quantity
+                for e in piece.state.events
+                if e.standing and e.line_id == place[1] and e.event in kinds and (place[0], e.document_id) not in gone
+            )
+        sums[place] += piece.quantity
+        if exceeds(sums[place], piece.line.quantity, tolerance):
+            step.remark(rule, piece.path, f"line {piece.line.line_id} of order {piece.state.order.number} orders less")
+
+
+def despatch(step: Step, document: DespatchAdvice) -> None:
+    """Goods are on their way, by line and, where the advice tells them apart, by package."""
+    if _is_replay(step, document):
+        return
+    header = document.header or DocumentHeader()
+    reference = reference_of(header)
+    cancelled = document.status is AdviceStatus.CANCELLED
+    corrects = cancelled or document.status is AdviceStatus.CORRECTED or header.revision > 0
+    _replace_earlier(step, document, _DESPATCHED, corrects, reference)
+    whole = document.order or order_named_in_header(header)
+    tracking = document.carriage.tracking if document.carriage else ""
+    packed = _packed(document.packages)
+    pieces: list[_Piece] = []
+    for place, line in enumerate(document.lines):
+        path = f"lines[{place}]"
+        found = _find(step, line.order or whole, line.order_line_id, line.item, path)
+        if found is None:
+            continue
+        _sent_by(step, found[0], "seller")
+        quantity = 0 if cancelled else _scaled(line.quantity, found[1], f"{path}.quantity")
+        for part, detail in _parts(line, quantity, found[1], packed.get(line.line_id, ()), tracking):
+            pieces.append(_Piece(*found, "despatched", part, line.schedule_id, detail, path))
+    on = document.despatched_at.date().isoformat() if document.despatched_at else None
+    _record(step, pieces, on, reference)
+    _over(step, pieces, _DESPATCHED, "over-despatched")
+
+
+def _packed(packages: tuple[Package, ...]) -> dict[str, list[tuple[Quantity | None, str]]]:
+    """Which packages hold each despatch line: (quantity, its tracking number and SSCC)."""
+    held: dict[str, list[tuple[Quantity | None, str]]] = {}
+    for package in packages:
+        name = f"{package.tracking} {package.sscc}".strip()
+        for content in package.contents:
+            held.setdefault(content.line_id, []).append((content.quantity, name))
+    return held
+
+
+def _parts(
+    line: DespatchLine, quantity: int, row: OrderLineRow, packed: Iterable[tuple[Quantity | None, str]], tracking: str
+) -> list[tuple[int, str]]:
+    """A despatch line split over its packages; what no package accounts for goes under the whole tracking number."""
+    parts: list[tuple[int, str]] = []
+    left = quantity
+    for content, name in packed:
+        part = min(left, _scaled(content, row, "packages") if content else left)
+        if part > 0:
+            parts.append((part, name if tracking in name.split() else f"{tracking} {name}".strip()))
+            left -= part
+    if left or not parts:
+        parts.append((left, tracking))
+    return parts
+
+
+def receive(step: Step, document: ReceivingAdvice) -> None:
+    """Goods have arrived: accepted, short, over, damaged or wrong."""
+    if _is_replay(step, document):
+        return
+    header = document.header or DocumentHeader()
+    reference = reference_of(header)
+    cancelled = document.status is AdviceStatus.CANCELLED
+    corrects = cancelled or document.status is AdviceStatus.CORRECTED or header.revision > 0
+    _replace_earlier(step, document, ARRIVALS, corrects, reference)
+    whole = document.order or order_named_in_header(header)
+    pieces: list[_Piece] = []
+    for place, line in enumerate(document.lines):
+        path = f"lines[{place}]"
+        found = _find(step, line.order or whole, line.order_line_id, line.item, path)
+        if found is None:
+            continue
+        _sent_by(step, found[0], "buyer")
+        detail = reason_text(line.reason)
+        for event, stated in _arrivals(line):
+            quantity = 0 if cancelled else _scaled(stated, found[1], f"{path}.{event}")
+            if quantity or event == "received":
+                pieces.append(_Piece(*found, event, quantity, "", detail, path))
+    on = document.received_at.date().isoformat() if document.received_at else None
+    _record(step, pieces, on, reference)
+    _over(step, pieces, frozenset({"received", "over", "damaged", "wrong"}), "over-received")
+
+
+def _arrivals(line: ReceivingLine) -> tuple[tuple[str, Quantity | None], ...]:
+    return (
+        ("received", line.accepted),
+        ("short", line.short),
+        ("over", line.over),
+        ("damaged", line.damaged),
+        ("wrong", line.wrong),
+    )
+
+
+def delivery(step: Step, document: DeliveryStatus) -> None:
+    """The carrier delivered, or failed to deliver, what a despatch carried; either party may pass it on."""
+    if document.event in _ARRIVED:
+        event = "delivered"
+    elif document.event in _FAILED:
+        event = "failed"
+    else:
+        return
+    key = document.order or order_named_in_header(document.header)
+    if key is None or _is_replay(step, document):
+        return
+    state = named_order(step, key, "order")
+    carried_by = reference_of(document.despatch) if document.despatch else ""
+    carried = [
+        e
+        for e in state.events
+        if e.standing and e.event == "despatched" and e.quantity and carried_by in ("", e.reference)
+    ]
+    named = {name for name in (*document.sscc, document.tracking) if name}
+    if named and any(len(e.detail.split()) > 0 for e in carried):
+        carried = [e for e in carried if named & set(e.detail.split())]
+    if not carried:
+        step.remark("unknown-despatch", "despatch", f"nothing was despatched as {carried_by or sorted(named)}")
+        return
+    parts = {(e.line_id, e.reference, e.detail) for e in carried}
+    # The schedule_id of such an event is the despatch's number, so that a later status of the same goods finds it.
+    step.effects.replace_where(
+        state, lambda e: e.event in ("delivered", "failed") and (e.line_id, e.schedule_id, e.detail) in parts
+    )
+    on = document.occurred_at.date().isoformat() if document.occurred_at else None
+    _record(
+        step,
+        [_Piece(state, state.lines[e.line_id], event, e.quantity, e.reference, e.detail, "") for e in carried],
+        on,
+        reference_of(document.header or DocumentHeader()),
+    )
+
+
+def return_announced(step: Step, document: ReturnAnnouncement) -> None:
+    """Goods will come back; nothing has arrived yet."""
+    if _is_replay(step, document):
+        return
+    header = document.header or DocumentHeader()
+    reference = reference_of(header)
+    _replace_earlier(step, document, frozenset({"returned"}), header.revision > 0, reference)
+    whole = document.order or order_named_in_header(header)
+    pieces: list[_Piece] = []
+    for place, line in enumerate(document.lines):
+        path = f"lines[{place}]"
+        found = _find(step, line.order or whole, line.order_line_id, line.item, path)
+        if found is None:
+            continue
+        _sent_by(step, found[0], "buyer")
+        detail = f"{ANNOUNCED}: {reason_text(line.reason)}".rstrip(": ")
+        # The schedule_id is the announcement's own line, by which the return receipt refers to it.
+        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
+        pieces.append(_Piece(*found, "returned", quantity, line.line_id, detail, path))
+    _record(step, pieces, None, reference)
+
+
+def return_received(step: Step, document: ReturnReceipt) -> None:
+    """Goods have come back, and what becomes of them; replaces what was announced for the same lines."""
+    key = document.order or order_named_in_header(document.header)
+    if key is None or _is_replay(step, document):
+        return
+    header = document.header or DocumentHeader()
+    reference = reference_of(header)
+    _replace_earlier(step, document, frozenset({"returned"}), header.revision > 0, reference)
+    state = named_order(step, key, "order")
+    _sent_by(step, state, "seller")
+    announced_as = reference_of(document.announcement) if document.announcement else ""
+    announced = {
+        e.schedule_id: e
+        for e in state.events
+        if e.event == "returned" and e.reference == announced_as and e.detail.startswith(ANNOUNCED)
+    }
+    pieces: list[_Piece] = []
+    settled: set[str] = set()
+    for place, line in enumerate(document.lines):
+        path = f"lines[{place}]"
+        said = announced.get(line.return_line_id)
+        found = _find(step, key, said.line_id if said else "", line.item, path)
+        assert found is not None
+        if said:
+            settled.add(said.schedule_id)
+        word = _word(line.disposition.value)
+        detail = f"{word}: {reason_text(line.reason)}".rstrip(": ")
+        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
+        pieces.append(_Piece(*found, "returned", quantity, line.return_line_id, detail, path))
+    step.effects.replace_where(
+        state, lambda e: e.event == "returned" and e.reference == announced_as and e.schedule_id in settled
+    )
+    on = document.received_at.date().isoformat() if document.received_at else None
+    _record(step, pieces, on, reference)
+
+
+def _word(word: str) -> str:
+    """A word of the schema as people read it: RETURN_TO_MAKER becomes "return to maker"."""
+    return "received" if word == "UNSPECIFIED" else word.lower().replace("_", " ")
+
+
+def invoice(step: Step, document: Invoice) -> None:
+    """Lines are billed. A prepayment bills no goods."""
+    if document.type_code == _PREPAYMENT:
+        return
+    _bill(step, document, "credited" if document.type_code == _CREDIT_TYPE else "invoiced")
+
+
+def credit(step: Step, document: CreditNote) -> None:
+    """Lines are credited."""
+    _bill(step, document, "credited")
+
+
+def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
+    if _is_replay(step, document):
+        return
+    header = document.header or DocumentHeader()
+    reference = reference_of(header)
+    kinds = frozenset({event})
+    _replace_earlier(step, document, kinds, header.revision > 0, reference)
+    if document.type_code == _CORRECTED_INVOICE:
+        for preceding in header.references:
+            if preceding.kind is ReferenceKind.PRECEDING_INVOICE and preceding.document:
+                _replace_earlier(step, document, kinds, True, reference_of(preceding.document))
+    whole = document.order or order_named_in_header(header)
+    biller = "buyer" if document.type_code in _SELF_BILLED else "seller"
+    pieces: list[_Piece] = []
+    for place, line in enumerate(document.lines):
+        key = line.order or whole
+        path = f"lines[{place}]"
+        if not line.order_line_id and line.item is None:
+            continue
+        if key is not None and not line.order_line_id and line.line_kind.value not in ("GOODS", "UNSPECIFIED"):
+            # Freight, services and deposits are billed beside what was ordered.
+            continue
+        found = _find(step, key, line.order_line_id, line.item, path)
+        if found is None:
+            continue
+        _sent_by(step, found[0], biller)
+        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
+        pieces.append(_Piece(*found, event, quantity, "", "", path))
+    _record(step, pieces, document.issued_on.isoformat() if document.issued_on else None, reference)
+    if event == "invoiced":
+        _over(step, pieces, kinds, "over-invoiced")

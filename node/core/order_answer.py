@@ -1,0 +1,238 @@
+"""Effects of an OrderResponse: the seller's word on lines, pieces, changes and cancellations.
+
+Which finding has which outcome, and why effects commute, is told in `node.core.order_book`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from node.core.document.common import DocumentHeader, QualifiedDate
+from node.core.document.order import OrderResponse, OrderResponseLine, ResponseOutcome, ScheduleOutcome
+from node.core.order_effects import named_order
+from node.core.order_state import (
+    ANSWERS,
+    OrderState,
+    Refused,
+    Step,
+    date_of,
+    reason_text,
+    reference_of,
+    scaled_in,
+)
+from node.core.quantity import Quantity
+from node.core.rows import LineEventRow, OrderLineRow
+from node.core.tolerance import exceeds
+from node.errors import RefusedError
+
+__all__ = ["response"]
+
+_EVENT_OF = {
+    ScheduleOutcome.ACCEPTED: "accepted",
+    ScheduleOutcome.BACK_ORDERED: "back_ordered",
+    ScheduleOutcome.REJECTED: "rejected",
+    ScheduleOutcome.SUBSTITUTED: "substituted",
+    ScheduleOutcome.CANCELLED: "cancelled",
+}
+# What a piece without a word of its own means, by the document's outcome; the others say nothing about pieces.
+_DEFAULT_EVENT = {
+    ResponseOutcome.ACCEPTED: "accepted",
+    ResponseOutcome.CHANGED: "accepted",
+    ResponseOutcome.REJECTED: "rejected",
+}
+
+
+def response(step: Step, document: OrderResponse) -> None:
+    """The seller's word on lines, pieces, changes and cancellations."""
+    if document.order is None:
+        raise Refused("unknown-order", "order", "the order's number is missing")
+    state = named_order(step, document.order, "order")
+    if (state.order.role == "seller") != step.we_are_sender:
+        raise Refused("wrong-role", "order", "only the seller answers an order")
+    if step.document_id in state.documents:
+        return
+    named, known = document.order.revision, state.order.revision
+    if named > known:
+        raise Refused("unknown-revision", "order.revision", f"revision {known} was expected, and {named} was given")
+    if document.seller_order_number and document.seller_order_number != state.order.seller_order_number:
+        step.effects.updated_orders.append(state.order._replace(seller_order_number=document.seller_order_number))
+    _Answer(step, document, state, 1 if named == known else 0).run()
+    if named < known:
+        step.remark("old-revision", "order.revision", f"this answers revision {named}; {known} waits for its answer")
+
+
+class _Answer:
+    """One response at work: which requests it ends, which lines change, which pieces stand."""
+
+    __slots__ = ("answered", "document", "events", "lines", "order_id", "reference", "standing", "state", "step")
+
+    def __init__(self, step: Step, document: OrderResponse, state: OrderState, standing: int) -> None:
+        self.step = step
+        self.document = document
+        self.state = state
+        self.standing = standing
+        self.order_id = state.order.order_id
+        self.reference = reference_of(document.header or DocumentHeader())
+        self.lines = state.lines
+        self.events: list[LineEventRow] = []
+        # Lines for which this is the answer that counts from now on.
+        self.answered: set[str] = set()
+
+    def run(self) -> None:
+        document, outcome = self.document, self.document.outcome
+        agreed = outcome in (ResponseOutcome.ACCEPTED, ResponseOutcome.CHANGED)
+        decided = agreed or outcome is ResponseOutcome.REJECTED
+        requests = self._requests() if document.answers is not None and decided else []
+        whole = decided and not document.lines
+        if requests and requests[0].event == "change_requested":
+            if agreed:
+                self._agree_to_change(requests, {line.line_id for line in document.lines})
+            else:
+                self._note(requests, "rejected")
+        elif requests:
+            if agreed and whole:
+                self._agree_to_cancel(requests)
+            elif not agreed:
+                self._note(requests, "rejected")
+        elif whole:
+            self._whole_order(_DEFAULT_EVENT[outcome])
+        for place, line in enumerate(document.lines):
+            self._line(place, line)
+        self._put(requests)
+
+    def _put(self, requests: list[LineEventRow]) -> None:
+        """Hand over the events, and take away what they replace."""
+        if self.standing:
+            answered = self.answered
+            ended = {(e.document_id, e.event) for e in requests}
+            self.step.effects.replace_where(
+                self.state,
+                lambda e: (e.event in ANSWERS and e.line_id in answered) or (e.document_id, e.event) in ended,
+            )
+        self.step.effects.events.extend(self.events)
+
+    def _add(
+        self,
+        line_id: str,
+        event: str,
+        quantity: int,
+        *,
+        on: str | None = None,
+        detail: str = "",
+        schedule_id: str = "",
+    ) -> None:
+        self.events.append(
+            LineEventRow(
+                self.order_id,
+                line_id,
+                self.step.document_id,
+                schedule_id,
+                event,
+                quantity,
+                self.lines[line_id].unit,
+                on,
+                self.reference,
+                detail,
+                self.step.at,
+                self.standing,
+            )
+        )
+
+    def _requests(self) -> list[LineEventRow]:
+        """The events of the change or cancellation that is answered, of the revision that is named."""
+        key = self.document.answers
+        assert key is not None
+        kinds = {"OrderChange": ("change_requested",), "OrderCancellation": ("cancel_requested",)}.get(
+            key.type, ("change_requested", "cancel_requested")
+        )
+        if key.type == "Order":
+            return []
+        reference = reference_of(key)
+        asked = [e for e in self.state.events if e.event in kinds and e.reference == reference]
+        if not asked:
+            raise Refused("unknown-request", "answers", f"no change or cancellation {key.number!r} is known here")
+        revisions = {e.document_id: int(json.loads(e.detail)["revision"]) for e in asked}
+        # An answer that does not say which revision means the first: both sides know that one.
+        wanted = key.revision if key.revision in revisions.values() else min(revisions.values())
+        # A request that was partly answered is stated twice: once as history, once as what stands.
+        latest = {(e.line_id, e.event): e for e in asked if revisions[e.document_id] == wanted}
+        return list(latest.values())
+
+    def _agree_to_change(self, requests: list[LineEventRow], said: set[str]) -> None:
+        """The change takes effect, unless a newer revision of the order has overtaken it."""
+        changed = dict(self.lines)
+        for event in requests:
+            detail = json.loads(event.detail)
+            row = OrderLineRow._make((self.order_id, *detail["line"], event.document_id))
+            if self.standing and detail["order_revision"] == self.state.order.revision:
+                self.step.effects.changed_lines.append(row)
+                changed[row.line_id] = row
+            if row.line_id not in said:
+                self.answered.add(row.line_id)
+                self._add(row.line_id, "accepted", row.quantity, on=self._date(None, row.requested_on))
+        self.lines = changed
+
+    def _agree_to_cancel(self, requests: list[LineEventRow]) -> None:
+        """What was despatched stays, the rest is cancelled."""
+        reason = reason_text(self.document.reason)
+        for event in requests:
+            ordered = self.lines[event.line_id].quantity
+            self.answered.add(event.line_id)
+            kept = max(0, min(ordered, self.state.total(event.line_id, "despatched")))
+            if kept:
+                self._add(event.line_id, "accepted", kept, detail=reason)
+            self._add(event.line_id, "cancelled", ordered - kept, detail=reason)
+
+    def _note(self, requests: list[LineEventRow], event: str) -> None:
+        """Say beside each line that its request failed, and why; nothing is counted."""
+        text = reason_text(self.document.reason)
+        for request in requests:
+            self._add(request.line_id, event, 0, detail=f"{request.reference} is not agreed to: {text}".rstrip(": "))
+
+    def _whole_order(self, event: str) -> None:
+        reason = reason_text(self.document.reason)
+        for row in self.lines.values():
+            if row.quantity:
+                self.answered.add(row.line_id)
+                self._add(row.line_id, event, row.quantity, on=self._date(None, None), detail=reason)
+
+    def _line(self, place: int, line: OrderResponseLine) -> None:
+        """The pieces of one line, or the line as one piece where the response gives none."""
+        row = self.lines.get(line.line_id)
+        if row is None:
+            raise Refused("unknown-line", f"lines[{place}].line_id", f"the order has no line {line.line_id!r}")
+        reason, default = reason_text(line.reason), _DEFAULT_EVENT.get(self.document.outcome)
+        total = 0
+        if not line.schedule and default:
+            event = "substituted" if line.substituted and default == "accepted" else default
+            total = self._scaled(line.quantity, row, f"lines[{place}].quantity") if line.quantity else row.quantity
+            self.answered.add(line.line_id)
+            self._add(line.line_id, event, total, on=self._date(None, None), detail=reason)
+        for at, piece in enumerate(line.schedule):
+            event = _EVENT_OF.get(piece.outcome) or default or ""
+            if not event or piece.quantity is None:
+                continue
+            path = f"lines[{place}].schedule[{at}].quantity"
+            quantity = self._scaled(piece.quantity, row, path)
+            total += quantity
+            self.answered.add(line.line_id)
+            detail = reason_text(piece.reason) or reason
+            if piece.substitute is not None:
+                other = piece.substitute
+                detail = f"{other.gtin or other.seller_number or other.description} {detail}".rstrip()
+            on = self._date(piece.dates, None)
+            self._add(line.line_id, event, quantity, on=on, detail=detail, schedule_id=piece.schedule_id)
+        tolerance = self.step.book.tolerance
+        if self.standing and exceeds(total, row.quantity, tolerance.quantity_over if tolerance else None):
+            self.step.remark("over-answered", f"lines[{place}]", "the pieces add up to more than the line orders")
+
+    def _scaled(self, quantity: Quantity, row: OrderLineRow, path: str) -> int:
+        try:
+            return scaled_in(quantity, row.unit)
+        except RefusedError as error:
+            raise Refused(error.code, path, f"{error.message}; {row.unit} was ordered") from error
+
+    def _date(self, dates: tuple[QualifiedDate, ...] | None, otherwise: str | None) -> str | None:
+        """A piece's promised day: its own, else the response's."""
+        own = date_of(dates) if dates else None
+        return own or (date_of(self.document.dates) if self.document.dates else None) or otherwise
