@@ -1,9 +1,10 @@
 """Partner cards: who a partner is and which keys speak for it, and the rules by which one card follows another.
 
 A card is signed as the bytes it is, after a domain string. The first card is signed by all of its own keys, so that
-each proves that it is held; nobody vouches for it but the people who compare its fingerprint. Every later card names the
-hash of the one before, keeps id and recovery hash, and is signed by a key of the card before, or by the offline recovery
-key. New keys sign along with it. Signatures are checked by a function that is passed in; nothing here knows a curve.
+each proves that it is held; nobody vouches for it but the people who compare its fingerprint. Every later card names
+the hash of the one before, keeps id and recovery hash, and is signed by a key of the card before, or by the offline
+recovery key. New keys sign along with it. Signatures are checked by a function that is passed in; nothing here knows a
+curve.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "CARD_DOMAIN",
     "CONFIRMATION_DOMAIN",
     "FINGERPRINT_BITS",
+    "KEYS_MAX",
     "PROTOCOL_TYPES",
     "Card",
     "CardConfirmation",
@@ -204,7 +206,7 @@ def canonical_fingerprint(text: str) -> str:
 
 
 def encode_secret(secret: bytes) -> str:
-    """A secret as text to write down: base 32 in groups of five, with four letters of check sum at the end."""
+    """A secret as text to write down: base 32 in groups of five, with a check sum at the end."""
     checked = secret + hashlib.sha256(b"hansa.v1 secret\x00" + secret).digest()[:3]
     text = base64.b32encode(checked).decode().rstrip("=")
     return " ".join(text[i : i + 5] for i in range(0, len(text), 5))
