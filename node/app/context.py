@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from node.config import Settings
@@ -21,6 +22,7 @@ class Context:
     keyring: Keyring
     verify: Verifier
     settings: Settings
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("hansa"))
 
     def now(self) -> datetime:
         """The instant, in UTC."""

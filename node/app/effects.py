@@ -1,0 +1,484 @@
+"""What received documents do: each passes the gate, is checked, and has its effects; a batch is written as one.
+
+The core decides and returns rows; here the batch's state is read once before and its rows are written once after. Only
+when a batch fails as a whole is it taken document by document, each in a savepoint, and the one at fault is held: its
+bytes are kept, a human decides, and what follows on the same business object waits behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from node import __version__, wire
+from node.app import inventory, orders, partners, replenishment
+from node.app.context import Context
+from node.app.outbox import priority_of
+from node.core import link, order_book, validation
+from node.core.document import DOCUMENTS, Document, document_key, document_type, header_of
+from node.core.document.common import Reason, Usage
+from node.core.finding import Finding
+from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
+from node.errors import ConfigError, UnavailableError
+from node.ports import Identity, Transaction
+
+__all__ = [
+    "ACCEPTS",
+    "SOFTWARE",
+    "UNDERSTANDS",
+    "Entry",
+    "Result",
+    "identity_of",
+    "object_key_of",
+    "receipted",
+    "resolve",
+    "same_content",
+    "take",
+]
+
+SOFTWARE = f"hansa {__version__}"
+ACCEPTS = (*DOCUMENTS, *sorted(partners.PROTOCOL_TYPES))
+"""Document types that this node takes."""
+
+UNDERSTANDS: frozenset[str] = frozenset({"schedule", "personal-data"})
+"""Names of semantics that a document may require of its receiver."""
+
+REASONS_MAX = 20
+"""Reasons that one outcome names at most; the first ones are enough to mend the document."""
+
+
+class Entry(NamedTuple):
+    """A new document of a batch, with its number and leaf."""
+
+    number: int
+    entry: link.BatchEntry
+    leaf: bytes
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a batch."""
+
+    outcomes: list[link.DocumentOutcome] = field(default_factory=list)
+    handed_over: bool = False
+    wake: set[str] = field(default_factory=set)
+    cards_changed: bool = False
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """One document on its way through the steps; `reasons` and `state` say what became of it."""
+
+    entry: Entry
+    document_id: int
+    document: Document | None = None
+    identity: Identity | None = None
+    object_key: str = ""
+    state: str = "taken"
+    reasons: list[Reason] = field(default_factory=list)
+    duplicate_of: int | None = None
+    usage: str = "TEST"
+    valid_until: int | None = None
+    stock: inventory.StockReport | None = None
+    effects: order_book.Effects | None = None
+
+    def refuse(self, findings: Sequence[Finding]) -> None:
+        self.state = "refused"
+        self.reasons = _reasons(findings)
+
+    def hold(self, reasons: list[Reason]) -> None:
+        self.state = "held"
+        self.reasons = reasons
+
+
+def take(tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entries: list[Entry]) -> Result:
+    """Take the documents of a verified batch. Never raises for what a document contains."""
+    try:
+        with tx.savepoint():
+            return _take_together(tx, ctx, partner_id, incoming, entries)
+    except (UnavailableError, ConfigError):
+        raise
+    except Exception:
+        ctx.log.exception("a batch failed and is taken document by document", extra={"partner": partner_id})
+    result = Result()
+    for entry in entries:
+        try:
+            with tx.savepoint():
+                one = _take_together(tx, ctx, partner_id, incoming, [entry])
+        except (UnavailableError, ConfigError):
+            raise
+        except Exception as error:
+            ctx.log.exception("a document failed and is held", extra={"partner": partner_id, "number": entry.number})
+            one = _hold_failed(tx, ctx, partner_id, incoming, entry, error)
+        result.outcomes += one.outcomes
+        result.handed_over |= one.handed_over
+        result.wake |= one.wake
+        result.cards_changed |= one.cards_changed
+    return result
+
+
+def _take_together(
+    tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entries: list[Entry]
+) -> Result:
+    first_id = tx.documents.next_ids(len(entries))
+    arrivals = [_read(ctx, partner_id, entry, first_id + i) for i, entry in enumerate(entries)]
+    result = Result()
+    for arrival in arrivals:
+        if arrival.entry.entry.type in partners.PROTOCOL_TYPES:
+            _take_protocol(tx, ctx, partner_id, arrival, result)
+    partner = tx.partners.get(partner_id)
+    assert partner is not None
+    _check(tx, ctx, partner, arrivals)
+    _apply(tx, ctx, partner, arrivals)
+    _write(tx, ctx, partner_id, incoming, arrivals, result)
+    return result
+
+
+def _read(ctx: Context, partner_id: str, entry: Entry, document_id: int) -> _Arrival:
+    """Through the gate: bytes to a document with its identity, or a refusal with the path of what is wrong."""
+    arrival = _Arrival(entry, document_id)
+    wired = entry.entry
+    if wired.type in partners.PROTOCOL_TYPES:
+        arrival.object_key, arrival.usage = wired.type, "PRODUCTION"
+        return arrival
+    try:
+        if wired.type == "InventoryReport":
+            arrival.stock = inventory.read_report(wired.body, partner_id)
+            arrival.document = arrival.stock.report
+        else:
+            arrival.document = wire.decode_document(wired.type, wired.body)
+    except wire.InvalidFieldsError as error:
+        arrival.refuse(error.findings)
+        return arrival
+    header = header_of(arrival.document)
+    arrival.identity = identity_of(arrival.document)
+    arrival.object_key = object_key_of(arrival.document)
+    arrival.usage = header.usage.value if header.usage != Usage.UNSPECIFIED else "TEST"
+    arrival.valid_until = wire.micros(header.valid_until) if header.valid_until else None
+    if header.personal_sha256 or wired.personal:
+        if header.personal_sha256 != link.personal_hash(wired.personal_salt, wired.personal):
+            text = "the personal data beside the document is not what the document names by its hash"
+            arrival.refuse([Finding("personal-data", "header.personal_sha256", text)])
+    return arrival
+
+
+def _take_protocol(tx: Transaction, ctx: Context, partner_id: str, arrival: _Arrival, result: Result) -> None:
+    wired = arrival.entry.entry
+    reasons = partners.take_protocol(tx, ctx, partner_id, wired.type, wired.body, arrival.entry.number)
+    if reasons:
+        arrival.state, arrival.reasons = "refused", list(reasons)
+    else:
+        result.cards_changed = True
+
+
+def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_Arrival]) -> None:
+    """May this partner send this, is it sound, have we got it, and does it wait behind a held one?"""
+    own = tx.partners.own().partner_id
+    now = ctx.now()
+    held = tx.documents.held_objects(partner.partner_id)
+    wanted = [one.identity for one in arrivals if one.identity is not None and one.state == "taken"]
+    known = tx.documents.find(partner.partner_id, "in", wanted) if wanted else {}
+    earlier: dict[Identity, _Arrival] = {}
+    for one in arrivals:
+        if one.document is None or one.identity is None or one.state != "taken":
+            continue
+        if partner.state != "confirmed":
+            text = "the cards are not confirmed by both sides yet; compare fingerprints and confirm"
+            one.refuse([Finding("not-confirmed", "", text)])
+            continue
+        findings = validation.findings(
+            one.document,
+            sender=partner.partner_id,
+            receiver=own,
+            usage=partner.usage,
+            now=now,
+            understands=UNDERSTANDS,
+        )
+        if one.stock is not None:
+            findings = [*findings, *one.stock.findings]
+        if findings:
+            one.refuse(findings)
+        elif one.identity in known:
+            _compare(one, known[one.identity])
+        elif one.identity in earlier:
+            _compare_arrivals(one, earlier[one.identity])
+        if one.state == "taken" and one.object_key in held:
+            one.hold([Reason(code="waits-behind", text="an earlier document on the same business object is held")])
+        if one.state == "held":
+            held.add(one.object_key)
+        if one.state == "taken" and one.duplicate_of is None:
+            earlier[one.identity] = one
+
+
+def _compare(one: _Arrival, known: DocumentRow) -> None:
+    """Same identity: the same content has no second effect, other content waits for a human."""
+    assert one.document is not None
+    if known.body is None or same_content(one.document, known.type, known.body):
+        one.duplicate_of = known.document_id
+    else:
+        one.hold([_other_content(one.document)])
+
+
+def _compare_arrivals(one: _Arrival, first: _Arrival) -> None:
+    assert one.document is not None
+    if same_content(one.document, first.entry.entry.type, first.entry.entry.body):
+        one.duplicate_of = first.document_id
+    else:
+        one.hold([_other_content(one.document)])
+
+
+def _other_content(document: Document) -> Reason:
+    key = document_key(document)
+    text = (
+        f"{key.type} {key.number} revision {key.revision} came before with other content; a correction needs a new "
+        "revision. Held until a human decides"
+    )
+    return Reason(code="same-number-other-content", text=text, language="en")
+
+
+def same_content(document: Document, other_type: str, other_body: bytes) -> bool:
+    """Whether two documents say the same, whenever they were issued: what an ERP exports twice."""
+    other = wire.decode_document(other_type, other_body)
+    return _undated(document) == _undated(other)
+
+
+def _undated(document: Document) -> Document:
+    header = header_of(document)
+    return replace(document, header=replace(header, issued_at=None, usage=Usage.UNSPECIFIED))
+
+
+def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_Arrival]) -> None:
+    """The effects on orders, in the order of the link; what the book refuses or holds changes nothing."""
+    standing = [
+        one for one in arrivals if one.state == "taken" and one.duplicate_of is None and one.document is not None
+    ]
+    moving = [one for one in standing if one.stock is None]
+    if not moving:
+        return
+    book = orders.book_for(tx, ctx, partner, [one.document for one in moving if one.document is not None])
+    at = ctx.now_micros()
+    held: set[str] = set()
+    for one in moving:
+        assert one.document is not None
+        if one.object_key in held:
+            one.hold([Reason(code="waits-behind", text="an earlier document on the same business object is held")])
+            continue
+        one.effects = order_book.apply(
+            one.document,
+            partner_id=partner.partner_id,
+            we_are_sender=False,
+            document_id=one.document_id,
+            at=at,
+            book=book,
+            new_order_id=lambda: tx.orders.next_ids(1),
+        )
+        if one.effects.refuse:
+            one.refuse(one.effects.findings)
+        elif one.effects.hold:
+            one.hold(_reasons(one.effects.findings))
+            held.add(one.object_key)
+        elif one.effects.findings:
+            one.reasons = _reasons(one.effects.findings)
+    orders.write(tx, order_book.merge(one.effects for one in moving if one.effects is not None))
+
+
+def _write(
+    tx: Transaction,
+    ctx: Context,
+    partner_id: str,
+    incoming: LinkRow,
+    arrivals: list[_Arrival],
+    result: Result,
+) -> None:
+    """One write for each table: documents, stock, what goes on to the ERP, and what follows at other partners."""
+    now = ctx.now_micros()
+    tx.documents.add([_row(partner_id, incoming, one, now) for one in arrivals])
+    handovers = [
+        HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
+        for one in arrivals
+        if one.state == "taken" and one.duplicate_of is None and _goes_to_erp(ctx, one.entry.entry.type)
+    ]
+    if handovers:
+        tx.handovers.add(handovers)
+        result.handed_over = True
+    standing = [one for one in arrivals if one.state == "taken" and one.duplicate_of is None]
+    for one in standing:
+        if one.stock is not None:
+            inventory.take_report(tx, ctx, partner_id, one.stock)
+    documents = [one.document for one in standing if one.document is not None and one.stock is None]
+    inventory.take_documents(tx, ctx, partner_id, documents)
+    result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    result.outcomes = [
+        link.DocumentOutcome(
+            number=one.entry.number,
+            outcome=link.Outcome[one.state.upper()],
+            reasons=tuple(one.reasons),
+        )
+        for one in arrivals
+        if one.state != "taken" or one.reasons
+    ]
+
+
+def _goes_to_erp(ctx: Context, type_word: str) -> bool:
+    return any(type_word in adapter.documents for adapter in ctx.settings.adapters)
+
+
+def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> DocumentRow:
+    wired = one.entry.entry
+    identity = one.identity or Identity(partner_id, "", wired.type, "", "", 0)
+    return DocumentRow(
+        document_id=one.document_id,
+        partner_id=partner_id,
+        direction="in",
+        epoch=incoming.epoch,
+        number=one.entry.number,
+        type=wired.type,
+        issuer=identity.issuer,
+        unit=identity.unit,
+        doc_number=identity.number or str(one.entry.number),
+        series=identity.series,
+        revision=identity.revision,
+        usage=one.usage,
+        state=one.state,
+        duplicate_of=one.duplicate_of,
+        priority=priority_of(wired.type),
+        object_key=one.object_key,
+        salt=wired.salt,
+        body=wired.body,
+        personal_salt=wired.personal_salt,
+        personal=wired.personal,
+        leaf=one.entry.leaf,
+        reasons=_reasons_text(one.reasons),
+        stored_at=now,
+        valid_until=one.valid_until,
+    )
+
+
+def _hold_failed(
+    tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entry: Entry, error: Exception
+) -> Result:
+    """Our own fault: keep the bytes, let the link go on, and ask a human."""
+    arrival = _read(ctx, partner_id, entry, tx.documents.next_ids(1))
+    text = f"our node could not process this document ({type(error).__name__}); a human looks at it"
+    arrival.hold([Reason(code="internal", text=text, language="en")])
+    result = Result()
+    _write(tx, ctx, partner_id, incoming, [arrival], result)
+    return result
+
+
+def resolve(tx: Transaction, ctx: Context, row: DocumentRow, *, take: bool, reason: str) -> Result:
+    """A held document takes effect after all, or is refused; documents that wait behind it are tried again."""
+    incoming = tx.links.get(row.partner_id, "in")
+    partner = tx.partners.get(row.partner_id)
+    assert incoming is not None
+    assert partner is not None
+    result = Result()
+    behind = [one for one in _held_of(tx, row) if one.document_id > row.document_id]
+    arrival = _again(ctx, row)
+    if take and arrival.state == "taken":
+        _apply(tx, ctx, partner, [arrival])
+    elif not take:
+        arrival.refuse([Finding("refused-by-hand", "", reason or "a human refused it")])
+    resolved = [arrival]
+    if arrival.state != "held":
+        for waiting in behind:
+            if '"waits-behind"' not in waiting.reasons:
+                break
+            following = _again(ctx, waiting)
+            _apply(tx, ctx, partner, [following])
+            resolved.append(following)
+            if following.state == "held":
+                break
+    tx.documents.set_outcomes([(one.state, _reasons_text(one.reasons), one.document_id) for one in resolved])
+    _write_resolved(tx, ctx, row.partner_id, resolved, result)
+    return result
+
+
+def _held_of(tx: Transaction, row: DocumentRow) -> list[DocumentRow]:
+    rows = tx.documents.search(partner_id=row.partner_id, direction="in", state="held", limit=10_000)
+    return sorted(
+        (one for one in rows if one.object_key == row.object_key), key=lambda one: one.document_id
+    )
+
+
+def _again(ctx: Context, row: DocumentRow) -> _Arrival:
+    entry = link.BatchEntry(
+        type=row.type,
+        salt=row.salt,
+        body=row.body or b"",
+        personal_salt=row.personal_salt,
+        personal=row.personal or b"",
+    )
+    return _read(ctx, row.partner_id, Entry(row.number or 0, entry, row.leaf), row.document_id)
+
+
+def _write_resolved(
+    tx: Transaction, ctx: Context, partner_id: str, arrivals: list[_Arrival], result: Result
+) -> None:
+    now = ctx.now_micros()
+    taken = [one for one in arrivals if one.state == "taken"]
+    handovers = [
+        HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
+        for one in taken
+        if _goes_to_erp(ctx, one.entry.entry.type)
+    ]
+    if handovers:
+        tx.handovers.add(handovers)
+        result.handed_over = True
+    documents = [one.document for one in taken if one.document is not None and one.stock is None]
+    inventory.take_documents(tx, ctx, partner_id, documents)
+    result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    result.outcomes = [
+        link.DocumentOutcome(
+            number=one.entry.number, outcome=link.Outcome[one.state.upper()], reasons=tuple(one.reasons)
+        )
+        for one in arrivals
+    ]
+
+
+def receipted(tx: Transaction, ctx: Context, outgoing: LinkRow, body: link.ReceiptBody) -> None:
+    """What a verified receipt says of our documents: taken, refused or held; a refusal undoes our own expectation."""
+    named = {outcome.number: outcome for outcome in body.outcomes}
+    changed: list[tuple[str, str, int]] = []
+    refused: list[DocumentRow] = []
+    for number, outcome in named.items():
+        rows = tx.documents.span(outgoing.partner_id, "out", outgoing.epoch, number, number)
+        for row in rows:
+            changed.append((outcome.outcome.value.lower(), _reasons_text(outcome.reasons), row.document_id))
+            if outcome.outcome == link.Outcome.REFUSED and row.state != "refused":
+                refused.append(row)
+    if changed:
+        tx.documents.set_outcomes(changed)
+    tx.documents.take_sent(outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
+    if refused:
+        orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
+
+
+def identity_of(document: Document) -> Identity:
+    """The business identity of a document."""
+    header = header_of(document)
+    return Identity(
+        header.issuer, header.unit, document_type(document), header.number, header.series, header.revision
+    )
+
+
+def object_key_of(document: Document) -> str:
+    """The business object whose documents stay in order: the order, where there is one."""
+    keys = order_book.keys_needed([document])
+    if keys:
+        return "Order|" + "|".join(min(keys))
+    header = header_of(document)
+    return "|".join((document_type(document), header.issuer, header.unit, header.number, header.series))
+
+
+def _reasons(findings: Sequence[Finding]) -> list[Reason]:
+    return [
+        Reason(code=one.rule, text=f"{one.path}: {one.text}" if one.path else one.text, language="en")
+        for one in findings[:REASONS_MAX]
+    ]
+
+
+def _reasons_text(reasons: Sequence[Reason]) -> str:
+    return json.dumps([{"code": one.code, "text": one.text} for one in reasons]) if reasons else ""
