@@ -28,9 +28,9 @@ from node.core.order_state import (
     micros,
     reason_text,
     reference_of,
+    scaled,
     scaled_in,
 )
-from node.core.quantity import Quantity
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
 
@@ -176,7 +176,7 @@ def _price(price: Price, unit: str) -> tuple[int | None, int | None]:
     """(amount, base) scaled, the base in the line's unit; both None where the price is for another kind of unit."""
     if price.amount is None:
         return None, None
-    amount = scaled_in(Quantity(price.amount.amount, unit), unit)
+    amount = scaled(price.amount.amount)
     if price.base_quantity is None:
         return amount, None
     try:

@@ -33,6 +33,7 @@ __all__ = [
     "micros",
     "reason_text",
     "reference_of",
+    "scaled",
     "scaled_in",
 ]
 
@@ -53,7 +54,9 @@ _DATE_ORDER = (
     DateQualifier.UNSPECIFIED,
     DateQualifier.NOT_BEFORE,
 )
-_scaled = lru_cache(maxsize=1 << 14)(to_scaled)
+_DELIVER = DateQualifier.DELIVER
+scaled = lru_cache(maxsize=1 << 14)(to_scaled)
+"""`to_scaled`, remembered: the same few quantities and prices come again and again."""
 
 
 class OrderKey(NamedTuple):
@@ -265,12 +268,14 @@ def micros(instant: datetime) -> int:
 def scaled_in(quantity: Quantity, unit: str) -> int:
     """The quantity in `unit` as a scaled integer; raises RefusedError where it does not convert exactly."""
     if quantity.unit == unit or (unit in PIECES and quantity.unit in PIECES):
-        return _scaled(quantity.value)
+        return scaled(quantity.value)
     return to_scaled(convert(quantity, unit).value)
 
 
 def date_of(dates: tuple[QualifiedDate, ...]) -> str | None:
     """The day (ISO text) that counts among a line's or document's dates, or None."""
+    if dates and dates[0].qualifier is _DELIVER and dates[0].on:
+        return dates[0].on.isoformat()
     best: date | None = None
     rank = len(_DATE_ORDER)
     for one in dates:
