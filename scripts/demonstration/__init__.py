@@ -1,0 +1,1 @@
+"""The demonstration: three companies with three different ERPs, real or generated trade, and a reckoning at the end."""
