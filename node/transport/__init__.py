@@ -1,0 +1,1 @@
+"""The gRPC shell: TLS identity, the server, diallers, and the sessions that run over them."""
