@@ -1,0 +1,261 @@
+"""Documents of both directions in the store, and those that wait for a number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from node.core.rows import DocumentRow
+from node.ports import Identity
+from node.store.schema import DOCUMENT, STANDING
+from node.store.session import Session
+from node.store.settings import Counters
+from node.store.statements import Compiler, listed, only_first, parameter, word
+
+__all__ = ["DocumentStatements", "Documents"]
+
+_C = DOCUMENT.c
+_WAITING = _C.state == word("waiting")
+_OF_PARTNER = _C.partner_id == parameter("partner_id")
+_LINK = sa.and_(_OF_PARTNER, _C.direction == parameter("direction"))
+_OLD = _C.stored_at < parameter("aged_before")
+
+_IDENTITY = (_C.doc_number, _C.type, _C.issuer, _C.unit, _C.series, _C.revision)
+_IDENTITY_KINDS = ("text", "text", "text", "text", "text", "bigint")
+_FILTERS = ("partner_id", "direction", "type", "number", "before")
+_STATES = frozenset({"waiting", "sent", "taken", "refused", "held", "withdrawn"})
+
+
+class DocumentStatements:
+    """Compiled once per database."""
+
+    def __init__(self, sql: Compiler) -> None:
+        self._sql = sql
+        every = sa.select(DOCUMENT)
+        self.add = sql.bulk(DocumentRow)
+        self.get = sql(every.where(_C.document_id == parameter("document_id")), "document_id")
+        self.span = sql(
+            every.where(
+                _LINK,
+                _C.epoch == parameter("epoch"),
+                _C.number >= parameter("first"),
+                _C.number <= parameter("last"),
+            ).order_by(_C.number),
+            *("partner_id", "direction", "epoch", "first", "last"),
+        )
+        self.find = sql(
+            every.where(
+                _LINK, sa.text(STANDING), sa.tuple_(*_IDENTITY).in_(listed(sql.name, "wanted", *_IDENTITY_KINDS))
+            ),
+            *("partner_id", "direction", "wanted"),
+        )
+        self.held_objects = sql(
+            sa.select(_C.object_key)
+            .where(_OF_PARTNER, _C.state == word("held"), _C.direction == word("in"))
+            .distinct(),
+            "partner_id",
+        )
+        self.counts = sql(
+            sa.select(_C.partner_id, _C.direction, _C.state, sa.func.count())
+            .group_by(_C.partner_id, _C.direction, _C.state)
+            .order_by(_C.partner_id, _C.direction, _C.state)
+        )
+        self._of_outbox(sql)
+        self._of_changes(sql)
+        ids = listed(sql.name, "document_ids", "bigint")
+        personal = [(_C.personal, sa.null()), (_C.personal_salt, parameter("empty"))]
+        whole = [*personal, (_C.body, sa.null()), (_C.salt, parameter("no_salt"))]
+        of_ids = sa.update(DOCUMENT).where(_C.document_id.in_(ids))
+        self.erase_personal = sql(of_ids.ordered_values(*personal), "empty", "document_ids")
+        self.erase = sql(of_ids.ordered_values(*whole), "empty", "no_salt", "document_ids")
+        self.erasable = {only: self._erasable(sql, _C.personal if only else _C.body) for only in (False, True)}
+
+    def _of_outbox(self, sql: Compiler) -> None:
+        """Who waits: by urgency, in the order of arrival, and the old ones."""
+        every = sa.select(DOCUMENT).where(_WAITING, _OF_PARTNER)
+        by_urgency = (_C.priority, _C.document_id)
+        young = _C.stored_at >= parameter("aged_before")
+        self.urgent = sql(only_first(every.order_by(*by_urgency)), "partner_id", "limit")
+        self.urgent_young = sql(
+            only_first(every.where(young).order_by(*by_urgency)), *("partner_id", "aged_before", "limit")
+        )
+        self.first_come = sql(only_first(every.order_by(_C.document_id)), "partner_id", "limit")
+        self.old = sql(only_first(every.where(_OLD).order_by(_C.document_id)), *("partner_id", "aged_before", "limit"))
+        self.any_old = sql(
+            sa.select(_C.document_id)
+            .where(_WAITING, _OF_PARTNER, _OLD)
+            .limit(sa.literal_column("1"))
+            .offset(sa.literal_column("0")),
+            *("partner_id", "aged_before"),
+        )
+        self.waiting_partners = sql(sa.select(_C.partner_id).where(_WAITING).distinct().order_by(_C.partner_id))
+
+    def _of_changes(self, sql: Compiler) -> None:
+        """Giving numbers and saying what became of documents."""
+        of_id = _C.document_id == parameter("id")
+        self.number = sql(
+            sa.update(DOCUMENT)
+            .ordered_values(
+                (_C.epoch, parameter("to_epoch")), (_C.number, parameter("to_number")), (_C.state, word("sent"))
+            )
+            .where(of_id),
+            *("to_epoch", "to_number", "id"),
+        )
+        self.set_outcomes = sql(
+            sa.update(DOCUMENT)
+            .ordered_values((_C.state, parameter("to_state")), (_C.reasons, parameter("to_reasons")))
+            .where(of_id),
+            *("to_state", "to_reasons", "id"),
+        )
+        self.take_sent = sql(
+            sa.update(DOCUMENT)
+            .ordered_values((_C.state, word("taken")))
+            .where(
+                _C.partner_id == parameter("of_partner"),
+                _C.direction == word("out"),
+                _C.epoch == parameter("of_epoch"),
+                _C.number > parameter("after"),
+                _C.number <= parameter("through"),
+                _C.state == word("sent"),
+            ),
+            *("of_partner", "of_epoch", "after", "through"),
+        )
+
+    @staticmethod
+    def _erasable(sql: Compiler, column: Any) -> str:
+        query = (
+            sa.select(_C.document_id)
+            .where(
+                column.is_not(None),
+                _C.type.in_(listed(sql.name, "types", "text")),
+                _C.stored_at < parameter("stored_before"),
+                *(_C.state != word(state) for state in ("waiting", "sent", "held")),
+            )
+            .order_by(_C.document_id)
+        )
+        return sql(only_first(query), "types", "stored_before", "limit")
+
+    def search(self, names: Sequence[str], state: str | None) -> str:
+        """The query by those of the filters that are given."""
+
+        def build() -> tuple[Any, Sequence[str]]:
+            columns = {"number": _C.doc_number, "before": _C.document_id}
+            query = sa.select(DOCUMENT)
+            for name in names:
+                column = columns.get(name, _C.get(name))
+                given = parameter(f"of_{name}")
+                query = query.where(column < given if name == "before" else column == given)
+            if state is not None:
+                query = query.where(_C.state == word(state))
+            return only_first(query.order_by(_C.document_id.desc())), [*(f"of_{name}" for name in names), "limit"]
+
+        return self._sql.keep((DocumentRow, tuple(names), state), build)
+
+
+def _counted(row: Iterable[Any]) -> tuple[str, str, str, int]:
+    partner_id, direction, state, count = row
+    return partner_id, direction, state, count
+
+
+class Documents:
+    """Implements `node.ports.DocumentStore`."""
+
+    def __init__(self, session: Session, sql: DocumentStatements, counters: Counters) -> None:
+        self._session = session
+        self._sql = sql
+        self._counters = counters
+
+    def next_ids(self, count: int) -> int:
+        """Reserve `count` document ids and return the first."""
+        return self._counters.reserve("document", count)
+
+    def add(self, rows: Sequence[DocumentRow]) -> None:
+        """Add documents. Raises HansaError when a number or a standing business identity is there already."""
+        self._session.put(self._sql.add, rows)
+
+    def get(self, document_id: int) -> DocumentRow | None:
+        """The document of that id."""
+        return self._session.one(DocumentRow._make, self._sql.get, document_id)
+
+    def waiting(self, partner_id: str, limit: int, aged_before: int) -> list[DocumentRow]:
+        """Documents without a number, by priority (those stored before `aged_before` count as most urgent), then id."""
+        run, make, sql = self._session.all, DocumentRow._make, self._sql
+        if not self._session.values(sql.any_old, partner_id, aged_before):
+            return run(make, sql.urgent, partner_id, limit)
+        # A partner was away: the first to come are all old, and nobody else need be looked at.
+        first = run(make, sql.first_come, partner_id, limit)
+        if all(row.stored_at < aged_before for row in first):
+            return first
+        old = run(make, sql.old, partner_id, aged_before, limit)
+        if len(old) < limit:
+            old += run(make, sql.urgent_young, partner_id, aged_before, limit - len(old))
+        return old
+
+    def waiting_partners(self) -> list[str]:
+        """Partners for whom documents wait for a number."""
+        return self._session.values(self._sql.waiting_partners)
+
+    def number(self, numbered: Sequence[tuple[int, int, int]]) -> None:
+        """Give numbers: (epoch, number, document_id); the state becomes "sent"."""
+        self._session.run_many(self._sql.number, numbered)
+
+    def span(self, partner_id: str, direction: str, epoch: int, first: int, last: int) -> list[DocumentRow]:
+        """Documents first..last of a link, by number."""
+        return self._session.all(DocumentRow._make, self._sql.span, partner_id, direction, epoch, first, last)
+
+    def find(self, partner_id: str, direction: str, identities: Sequence[Identity]) -> dict[Identity, DocumentRow]:
+        """The standing document (waiting, sent or taken, and no duplicate) of each identity that has one."""
+        if not identities:
+            return {}
+        wanted = json.dumps([(of.number, of.type, of.issuer, of.unit, of.series, of.revision) for of in identities])
+        rows = self._session.all(DocumentRow._make, self._sql.find, partner_id, direction, wanted)
+        return {Identity(row.issuer, row.unit, row.type, row.doc_number, row.series, row.revision): row for row in rows}
+
+    def set_outcomes(self, outcomes: Sequence[tuple[str, str, int]]) -> None:
+        """Set (state, reasons, document_id)."""
+        self._session.run_many(self._sql.set_outcomes, outcomes)
+
+    def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
+        """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""
+        self._session.run(self._sql.take_sent, partner_id, epoch, after, through)
+
+    def held_objects(self, partner_id: str) -> set[str]:
+        """Object keys of received documents that are held."""
+        return set(self._session.values(self._sql.held_objects, partner_id))
+
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """(partner_id, direction, state, count) over all documents."""
+        return self._session.all(_counted, self._sql.counts)
+
+    def erase(self, document_ids: Sequence[int], *, personal_only: bool) -> None:
+        """Forget bytes and salts; the leaf stays, so the chain still verifies."""
+        wanted = json.dumps([*document_ids])
+        if personal_only:
+            self._session.run(self._sql.erase_personal, b"", wanted)
+        else:
+            self._session.run(self._sql.erase, b"", b"", wanted)
+
+    def erasable(self, types: Sequence[str], stored_before: int, *, personal_only: bool, limit: int) -> list[int]:
+        """Ids of documents (no longer waiting, sent or held) of these types stored before, not yet erased."""
+        return self._session.values(self._sql.erasable[personal_only], json.dumps([*types]), stored_before, limit)
+
+    def search(
+        self,
+        *,
+        partner_id: str | None = None,
+        direction: str | None = None,
+        type: str | None = None,
+        state: str | None = None,
+        number: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[DocumentRow]:
+        """Newest first; `before` is a document id for paging."""
+        if state is not None and state not in _STATES:
+            return []
+        filters = zip(_FILTERS, (partner_id, direction, type, number, before), strict=True)
+        given = {name: value for name, value in filters if value is not None}
+        return self._session.all(DocumentRow._make, self._sql.search([*given], state), *given.values(), limit)

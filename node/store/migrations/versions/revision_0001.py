@@ -1,0 +1,243 @@
+"""The first schema: partners and links, documents and their hand-over, orders, stock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+__all__ = ["revision", "upgrade"]
+
+revision = "0001"
+down_revision = None
+
+# Frozen: the types as they were when this revision was made. A question mark is a column that may be NULL.
+_TYPES: dict[str, Any] = {
+    "text": sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+    "int": sa.BigInteger(),
+    "id": sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+    "serial": sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+    "bytes": sa.LargeBinary(),
+}
+
+
+def _table(name: str, key: str, columns: str, *parts: sa.schema.SchemaItem, rowid: bool = False, **checks: str) -> None:
+    """Create a table from `column kind, column kind?, ...`; the checks by name."""
+    made: list[sa.schema.SchemaItem] = []
+    for text in columns.split(","):
+        column, kind = text.split()
+        made.append(
+            sa.Column(
+                column,
+                _TYPES[kind.rstrip("?")],
+                nullable=kind.endswith("?"),
+                autoincrement=True if kind == "serial" else "auto" if kind != "id" else False,
+            )
+        )
+    made += [sa.CheckConstraint(condition, name=op.f(f"ck_{name}_{check}")) for check, condition in checks.items()]
+    made.append(sa.PrimaryKeyConstraint(*key.split(), name=op.f(f"pk_{name}")))
+    op.create_table(name, *made, *parts, sqlite_with_rowid=rowid)
+
+
+def _index(name: str, table: str, columns: str, where: str = "", *, unique: bool = False) -> None:
+    condition = sa.text(where) if where else None
+    op.create_index(name, table, columns.split(), unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+def _words(column: str, words: str) -> str:
+    return " OR ".join(f"{column} = '{word}'" for word in words.split())
+
+
+def _reference(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], [to], name=op.f(f"fk_{table}_{column}"))
+
+
+def upgrade() -> None:
+    """Create every table and index, and the counters at 0."""
+    _partners()
+    _documents()
+    _orders()
+    _stock()
+    _settings()
+
+
+def _partners() -> None:
+    _table(
+        "partner",
+        "partner_id",
+        "partner_id text, name text, state text, usage text, we_live_at int?, they_live_at int?, "
+        "confirmed_at int?, last_seen_at int?, last_hello text, terms text, added_at int",
+        state=_words("state", "self added confirmed revoked"),
+        usage=_words("usage", "TEST PRODUCTION"),
+    )
+    _index("ix_partner_self", "partner", "state", "state = 'self'", unique=True)
+    _table(
+        "card",
+        "partner_id sequence",
+        "partner_id text, sequence int, signed bytes, sha256 bytes, from_number int, confirmed bytes, added_at int",
+        rowid=True,
+    )
+    _table(
+        "link",
+        "partner_id direction",
+        "partner_id text, direction text, link_id bytes, epoch int, number int, chain bytes, "
+        "receipted_number int, receipt_sequence int, receipt_sha256 bytes, oldest_number int, "
+        "stock_change int, state text, reason text",
+        direction=_words("direction", "in out"),
+        state=_words("state", "open stopped"),
+    )
+    _table(
+        "head",
+        "partner_id direction epoch number",
+        "partner_id text, direction text, epoch int, number int, chain bytes, head bytes, signature bytes",
+        rowid=True,
+        direction=_words("direction", "in out"),
+    )
+    _table(
+        "receipt",
+        "partner_id direction epoch sequence",
+        "partner_id text, direction text, epoch int, sequence int, number int, body bytes, "
+        "signature bytes, sha256 bytes, given_at int",
+        rowid=True,
+        direction=_words("direction", "in out"),
+    )
+
+
+def _documents() -> None:
+    _table(
+        "document",
+        "document_id",
+        "document_id id, partner_id text, direction text, epoch int?, number int?, type text, "
+        "issuer text, unit text, doc_number text, series text, revision int, usage text, state text, "
+        "duplicate_of int?, priority int, object_key text, salt bytes, body bytes?, personal_salt bytes, "
+        "personal bytes?, leaf bytes, reasons text, stored_at int, valid_until int?",
+        rowid=True,
+        direction=_words("direction", "in out"),
+        numbered="(epoch IS NULL) = (number IS NULL)",
+        sent="number IS NOT NULL OR (state <> 'sent' AND state <> 'taken')",
+        state=_words("state", "waiting sent taken refused held withdrawn"),
+        usage=_words("usage", "TEST PRODUCTION"),
+        waiting="state <> 'waiting' OR number IS NULL",
+    )
+    _index("ix_document_age", "document", "partner_id stored_at document_id", "state = 'waiting'")
+    _index("ix_document_arrival", "document", "partner_id document_id", "state = 'waiting'")
+    _index("ix_document_doc_number", "document", "doc_number")
+    _index("ix_document_held", "document", "partner_id object_key", "state = 'held'")
+    _index(
+        "ix_document_identity",
+        "document",
+        "partner_id direction doc_number type issuer unit series revision",
+        "duplicate_of IS NULL AND (state = 'waiting' OR state = 'sent' OR state = 'taken')",
+        unique=True,
+    )
+    _index("ix_document_kept", "document", "type stored_at", "body IS NOT NULL")
+    _index("ix_document_number", "document", "partner_id direction epoch number", "number IS NOT NULL", unique=True)
+    _index("ix_document_personal", "document", "type stored_at", "personal IS NOT NULL")
+    _index("ix_document_state", "document", "partner_id direction state")
+    _index("ix_document_waiting", "document", "partner_id priority document_id", "state = 'waiting'")
+    _table(
+        "handover",
+        "document_id",
+        "document_id id, type text, state text, attempts int, next_at int, reference text, error text, posted_at int?",
+        _reference("handover", "document_id", "document.document_id"),
+        rowid=True,
+        state=_words("state", "waiting posted failed"),
+    )
+    _index("ix_handover_due", "handover", "document_id type next_at", "state = 'waiting'")
+    _index("ix_handover_failed", "handover", "document_id", "state = 'failed'")
+
+
+def _orders() -> None:
+    _table(
+        "orders",
+        "order_id",
+        "order_id id, partner_id text, role text, issuer text, unit text, number text, series text, "
+        "revision int, kind text, currency text, usage text, issued_at int, customer_order text, "
+        "seller_order_number text, document_id int",
+        rowid=True,
+        role=_words("role", "buyer seller"),
+        usage=_words("usage", "TEST PRODUCTION"),
+    )
+    _index("ix_orders_customer_order", "orders", "customer_order", "customer_order <> ''")
+    _index("ix_orders_identity", "orders", "number issuer unit series partner_id", unique=True)
+    _index("ix_orders_partner", "orders", "partner_id order_id")
+    _index("ix_orders_seller_number", "orders", "seller_order_number", "seller_order_number <> ''")
+    _table(
+        "order_line",
+        "order_id line_id",
+        "order_id int, line_id text, ordinal int, kind text, gtin text, seller_number text, "
+        "buyer_number text, description text, quantity int, unit text, price int?, price_base int?, "
+        "requested_on text?, document_id int",
+        _reference("order_line", "order_id", "orders.order_id"),
+    )
+    _table(
+        "line_event",
+        "event_id",
+        "order_id int, line_id text, document_id int, schedule_id text, event text, quantity int, "
+        "unit text, on text?, reference text, detail text, at int, standing int, event_id serial",
+        _reference("line_event", "order_id", "orders.order_id"),
+        rowid=True,
+        event=_words(
+            "event",
+            "accepted back_ordered rejected substituted cancelled despatched received short over "
+            "damaged wrong invoiced credited delivered failed cancel_requested change_requested "
+            "returned",
+        ),
+        standing="standing = 0 OR standing = 1",
+    )
+    _index("ix_line_event_order", "line_event", "order_id event_id")
+
+
+def _stock() -> None:
+    _table(
+        "stock",
+        "item_key partner_id snapshot location pool status",
+        "item_key text, partner_id text, snapshot int, location text, pool text, status text, "
+        "figure text, on_hand int?, available int?, band_end int?, unit text, gtin text, number text, "
+        "expected text, as_of int, change int",
+    )
+    _index("ix_stock_own", "stock", "change", "partner_id = ''")
+    _index("ix_stock_snapshot", "stock", "partner_id snapshot")
+    _table(
+        "snapshot",
+        "partner_id snapshot",
+        "partner_id text, snapshot int, name text, parts int, state text, basis text, started_at int, as_of int",
+        state=_words("state", "building current old"),
+    )
+    _index("ix_snapshot_current", "snapshot", "partner_id", "state = 'current'", unique=True)
+    _index("ix_snapshot_name", "snapshot", "partner_id name")
+    _table(
+        "alias",
+        "alias item_number partner_id",
+        "alias text, item_number text, partner_id text",
+    )
+    _index("ix_alias_item", "alias", "item_number")
+    _table(
+        "replenishment_rule",
+        "item_key location",
+        "item_key text, location text, partner_id text, reorder_point int, order_up_to int, multiple int, "
+        "unit text, gtin text, seller_number text, buyer_number text, requested int, requested_at int?",
+    )
+
+
+def _settings() -> None:
+    _table(
+        "adapter_cursor",
+        "adapter",
+        "adapter text, cursor text, confirmed int, at int",
+    )
+    _table(
+        "meta",
+        "name",
+        "name text, value text",
+        rowid=True,
+    )
+    _table(
+        "counter",
+        "name",
+        "name text, value int",
+        rowid=True,
+    )
+    counter = sa.table("counter", sa.column("name", sa.Text()), sa.column("value", sa.BigInteger()))
+    op.bulk_insert(counter, [{"name": name, "value": 0} for name in ("change", "document", "order")])

@@ -1,0 +1,274 @@
+"""The tables, made from the row types: one column per field, in the same order, and the invariants that SQL holds.
+
+A change here needs a migration in `node/store/migrations/versions` and a new `REVISION`; a test compares both.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from node.core.rows import (
+    AliasRow,
+    CardRow,
+    CursorRow,
+    DocumentRow,
+    HandoverRow,
+    HeadRow,
+    LineEventRow,
+    LinkRow,
+    OrderLineRow,
+    OrderRow,
+    PartnerRow,
+    ReceiptRow,
+    ReplenishmentRuleRow,
+    SnapshotRow,
+    StockRow,
+)
+
+__all__ = ["METADATA", "REVISION", "TABLES"]
+
+REVISION = "0001"
+"""The newest migration: the schema that this program reads and writes."""
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# Both engines compare and sort text by its bytes, so that both give rows in the same order.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+NUMBER = sa.BigInteger()
+# Only INTEGER makes a primary key SQLite's own row number.
+ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BYTES = sa.LargeBinary()
+
+_TYPES: dict[Any, sa.types.TypeEngine[Any]] = {str: TEXT, int: NUMBER, bytes: BYTES}
+
+
+def columns_of(row: type) -> list[sa.Column[Any]]:
+    """One column per field of the row type, in its order; a field that may be None is a column that may be NULL."""
+    columns = []
+    for name, hint in typing.get_type_hints(row).items():
+        kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType] or [hint]
+        columns.append(sa.Column(name, _TYPES[kinds[0]], nullable=kinds[0] is not hint))
+    return columns
+
+
+def _table(
+    name: str,
+    row: type,
+    key: Sequence[str],
+    *parts: sa.schema.SchemaItem,
+    numbered: bool = False,
+    clustered: bool = True,
+) -> sa.Table:
+    """The table of a row type: `numbered` by one integer key, else `clustered` by its key on SQLite."""
+    columns = columns_of(row)
+    if numbered:
+        columns[0] = sa.Column(columns[0].name, ROW_NUMBER, nullable=False, autoincrement=False)
+    key_constraint = sa.PrimaryKeyConstraint(*key)
+    rowid = numbered or not clustered
+    return sa.Table(name, METADATA, *columns, key_constraint, *parts, sqlite_with_rowid=rowid)
+
+
+def _words(column: str, *words: str) -> sa.CheckConstraint:
+    """The column holds one of the words. A chain of comparisons: SQLite builds a table for every row checked by IN."""
+    return sa.CheckConstraint(" OR ".join(f"{column} = '{word}'" for word in words), name=column)
+
+
+def _index(name: str, *columns: str, where: str = "", unique: bool = False) -> sa.Index:
+    """An index, partial where a condition is given."""
+    condition = sa.text(where) if where else None
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+PARTNER = _table(
+    "partner",
+    PartnerRow,
+    ["partner_id"],
+    _words("state", "self", "added", "confirmed", "revoked"),
+    _words("usage", "TEST", "PRODUCTION"),
+    _index("ix_partner_self", "state", where="state = 'self'", unique=True),
+)
+
+CARD = _table("card", CardRow, ["partner_id", "sequence"], clustered=False)
+
+LINK = _table(
+    "link",
+    LinkRow,
+    ["partner_id", "direction"],
+    _words("direction", "in", "out"),
+    _words("state", "open", "stopped"),
+)
+
+STANDING = "duplicate_of IS NULL AND (state = 'waiting' OR state = 'sent' OR state = 'taken')"
+"""What makes a document the one that counts for its business identity."""
+
+DOCUMENT = _table(
+    "document",
+    DocumentRow,
+    ["document_id"],
+    _words("direction", "in", "out"),
+    _words("usage", "TEST", "PRODUCTION"),
+    _words("state", "waiting", "sent", "taken", "refused", "held", "withdrawn"),
+    sa.CheckConstraint("(epoch IS NULL) = (number IS NULL)", name="numbered"),
+    sa.CheckConstraint("state <> 'waiting' OR number IS NULL", name="waiting"),
+    sa.CheckConstraint("number IS NOT NULL OR (state <> 'sent' AND state <> 'taken')", name="sent"),
+    # A number is given once; and a business identity stands once.
+    _index(
+        "ix_document_number",
+        *("partner_id", "direction", "epoch", "number"),
+        where="number IS NOT NULL",
+        unique=True,
+    ),
+    _index(
+        "ix_document_identity",
+        *("partner_id", "direction", "doc_number", "type", "issuer", "unit", "series", "revision"),
+        where=STANDING,
+        unique=True,
+    ),
+    # The outbox: by urgency, by age, and in the order of arrival.
+    _index("ix_document_waiting", "partner_id", "priority", "document_id", where="state = 'waiting'"),
+    _index("ix_document_age", "partner_id", "stored_at", "document_id", where="state = 'waiting'"),
+    _index("ix_document_arrival", "partner_id", "document_id", where="state = 'waiting'"),
+    _index("ix_document_held", "partner_id", "object_key", where="state = 'held'"),
+    _index("ix_document_state", "partner_id", "direction", "state"),
+    _index("ix_document_doc_number", "doc_number"),
+    _index("ix_document_kept", "type", "stored_at", where="body IS NOT NULL"),
+    _index("ix_document_personal", "type", "stored_at", where="personal IS NOT NULL"),
+    numbered=True,
+)
+
+HEAD = _table(
+    "head",
+    HeadRow,
+    ["partner_id", "direction", "epoch", "number"],
+    _words("direction", "in", "out"),
+    clustered=False,
+)
+
+RECEIPT = _table(
+    "receipt",
+    ReceiptRow,
+    ["partner_id", "direction", "epoch", "sequence"],
+    _words("direction", "in", "out"),
+    clustered=False,
+)
+
+HANDOVER = _table(
+    "handover",
+    HandoverRow,
+    ["document_id"],
+    _words("state", "waiting", "posted", "failed"),
+    sa.ForeignKeyConstraint(["document_id"], ["document.document_id"]),
+    _index("ix_handover_due", "document_id", "type", "next_at", where="state = 'waiting'"),
+    _index("ix_handover_failed", "document_id", where="state = 'failed'"),
+    numbered=True,
+)
+
+ORDER = _table(
+    "orders",  # ORDER is a word of SQL
+    OrderRow,
+    ["order_id"],
+    _words("role", "buyer", "seller"),
+    _words("usage", "TEST", "PRODUCTION"),
+    _index("ix_orders_identity", "number", "issuer", "unit", "series", "partner_id", unique=True),
+    _index("ix_orders_customer_order", "customer_order", where="customer_order <> ''"),
+    _index("ix_orders_seller_number", "seller_order_number", where="seller_order_number <> ''"),
+    _index("ix_orders_partner", "partner_id", "order_id"),
+    numbered=True,
+)
+
+ORDER_LINE = _table(
+    "order_line",
+    OrderLineRow,
+    ["order_id", "line_id"],
+    sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"]),
+)
+
+EVENTS = (
+    *("accepted", "back_ordered", "rejected", "substituted", "cancelled", "despatched", "received", "short", "over"),
+    *("damaged", "wrong", "invoiced", "credited", "delivered", "failed", "cancel_requested", "change_requested"),
+    "returned",
+)
+
+# The last column only says in which order the events came.
+LINE_EVENT = sa.Table(
+    "line_event",
+    METADATA,
+    *columns_of(LineEventRow),
+    sa.Column("event_id", ROW_NUMBER, nullable=False, autoincrement=True),
+    sa.PrimaryKeyConstraint("event_id"),
+    sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"]),
+    _words("event", *EVENTS),
+    sa.CheckConstraint("standing = 0 OR standing = 1", name="standing"),
+    _index("ix_line_event_order", "order_id", "event_id"),
+)
+
+STOCK = _table(
+    "stock",
+    StockRow,
+    ["item_key", "partner_id", "snapshot", "location", "pool", "status"],
+    _index("ix_stock_snapshot", "partner_id", "snapshot"),
+    _index("ix_stock_own", "change", where="partner_id = ''"),
+)
+
+SNAPSHOT = _table(
+    "snapshot",
+    SnapshotRow,
+    ["partner_id", "snapshot"],
+    _words("state", "building", "current", "old"),
+    _index("ix_snapshot_current", "partner_id", where="state = 'current'", unique=True),
+    _index("ix_snapshot_name", "partner_id", "name"),
+)
+
+ALIAS = _table("alias", AliasRow, ["alias", "item_number", "partner_id"], _index("ix_alias_item", "item_number"))
+
+RULE = _table("replenishment_rule", ReplenishmentRuleRow, ["item_key", "location"])
+
+CURSOR = _table("adapter_cursor", CursorRow, ["adapter"])
+
+META = sa.Table(
+    "meta",
+    METADATA,
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("value", TEXT, nullable=False),
+    sa.PrimaryKeyConstraint("name"),
+)
+
+# Sequences of SQL would leave gaps and are not on both engines; one writer needs none.
+COUNTER = sa.Table(
+    "counter",
+    METADATA,
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("value", NUMBER, nullable=False),
+    sa.PrimaryKeyConstraint("name"),
+)
+
+TABLES: dict[type, sa.Table] = {
+    PartnerRow: PARTNER,
+    CardRow: CARD,
+    LinkRow: LINK,
+    DocumentRow: DOCUMENT,
+    HeadRow: HEAD,
+    ReceiptRow: RECEIPT,
+    HandoverRow: HANDOVER,
+    OrderRow: ORDER,
+    OrderLineRow: ORDER_LINE,
+    LineEventRow: LINE_EVENT,
+    StockRow: STOCK,
+    SnapshotRow: SNAPSHOT,
+    AliasRow: ALIAS,
+    ReplenishmentRuleRow: RULE,
+    CursorRow: CURSOR,
+}
+"""The table of each row type."""
