@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from node import __version__, wire
+from node import wire
 from node.app import inventory, orders, partners, replenishment
 from node.app.context import Context
+from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
 from node.core import link, order_book, validation
-from node.core.document import DOCUMENTS, Document, document_key, document_type, header_of
+from node.core.document import Document, document_key, header_of
 from node.core.document.common import Reason, Usage
 from node.core.finding import Finding
 from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
@@ -25,25 +26,12 @@ from node.errors import ConfigError, UnavailableError
 from node.ports import Identity, Transaction
 
 __all__ = [
-    "ACCEPTS",
-    "SOFTWARE",
-    "UNDERSTANDS",
     "Entry",
     "Result",
-    "identity_of",
-    "object_key_of",
     "receipted",
     "resolve",
-    "same_content",
     "take",
 ]
-
-SOFTWARE = f"hansa {__version__}"
-ACCEPTS = (*DOCUMENTS, *sorted(partners.PROTOCOL_TYPES))
-"""Document types that this node takes."""
-
-UNDERSTANDS: frozenset[str] = frozenset({"schedule", "personal-data"})
-"""Names of semantics that a document may require of its receiver."""
 
 REASONS_MAX = 20
 """Reasons that one outcome names at most; the first ones are enough to mend the document."""
@@ -119,9 +107,7 @@ def take(tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entr
     return result
 
 
-def _take_together(
-    tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entries: list[Entry]
-) -> Result:
+def _take_together(tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entries: list[Entry]) -> Result:
     first_id = tx.documents.next_ids(len(entries))
     arrivals = [_read(ctx, partner_id, entry, first_id + i) for i, entry in enumerate(entries)]
     result = Result()
@@ -236,17 +222,6 @@ def _other_content(document: Document) -> Reason:
         "revision. Held until a human decides"
     )
     return Reason(code="same-number-other-content", text=text, language="en")
-
-
-def same_content(document: Document, other_type: str, other_body: bytes) -> bool:
-    """Whether two documents say the same, whenever they were issued: what an ERP exports twice."""
-    other = wire.decode_document(other_type, other_body)
-    return _undated(document) == _undated(other)
-
-
-def _undated(document: Document) -> Document:
-    header = header_of(document)
-    return replace(document, header=replace(header, issued_at=None, usage=Usage.UNSPECIFIED))
 
 
 def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_Arrival]) -> None:
@@ -398,9 +373,7 @@ def resolve(tx: Transaction, ctx: Context, row: DocumentRow, *, take: bool, reas
 
 def _held_of(tx: Transaction, row: DocumentRow) -> list[DocumentRow]:
     rows = tx.documents.search(partner_id=row.partner_id, direction="in", state="held", limit=10_000)
-    return sorted(
-        (one for one in rows if one.object_key == row.object_key), key=lambda one: one.document_id
-    )
+    return sorted((one for one in rows if one.object_key == row.object_key), key=lambda one: one.document_id)
 
 
 def _again(ctx: Context, row: DocumentRow) -> _Arrival:
@@ -414,9 +387,7 @@ def _again(ctx: Context, row: DocumentRow) -> _Arrival:
     return _read(ctx, row.partner_id, Entry(row.number or 0, entry, row.leaf), row.document_id)
 
 
-def _write_resolved(
-    tx: Transaction, ctx: Context, partner_id: str, arrivals: list[_Arrival], result: Result
-) -> None:
+def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: list[_Arrival], result: Result) -> None:
     now = ctx.now_micros()
     taken = [one for one in arrivals if one.state == "taken"]
     handovers = [
@@ -454,23 +425,6 @@ def receipted(tx: Transaction, ctx: Context, outgoing: LinkRow, body: link.Recei
     tx.documents.take_sent(outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
     if refused:
         orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
-
-
-def identity_of(document: Document) -> Identity:
-    """The business identity of a document."""
-    header = header_of(document)
-    return Identity(
-        header.issuer, header.unit, document_type(document), header.number, header.series, header.revision
-    )
-
-
-def object_key_of(document: Document) -> str:
-    """The business object whose documents stay in order: the order, where there is one."""
-    keys = order_book.keys_needed([document])
-    if keys:
-        return "Order|" + "|".join(min(keys))
-    header = header_of(document)
-    return "|".join((document_type(document), header.issuer, header.unit, header.number, header.series))
 
 
 def _reasons(findings: Sequence[Finding]) -> list[Reason]:

@@ -18,6 +18,7 @@ from itertools import pairwise
 from node import wire
 from node.app import effects, inventory, partners
 from node.app.context import Context
+from node.app.identity import SOFTWARE, TAKES, UNDERSTANDS
 from node.core import link
 from node.core.document.common import Reason
 from node.core.rows import DocumentRow, HeadRow, LinkRow, ReceiptRow
@@ -40,8 +41,8 @@ __all__ = [
 RECEIPTS_RESENT_MAX = 10_000
 """Receipts that a partner may be behind; each names only what was not simply taken, so this is days of traffic."""
 
-AGED_MICROS = 30_000_000
-"""Documents that wait longer than this go first, whatever their kind, so that nothing starves."""
+BATCH_ENTRIES_MAX = 4_096
+"""Documents in one batch that we take; we send fewer (`limits.batch_documents_max`)."""
 
 STOCK_SHARE = 8
 """One part in so many of a batch is kept for stock when stock is waiting, so that orders never starve it."""
@@ -90,11 +91,11 @@ def hello(tx: Transaction, ctx: Context, partner_id: str) -> link.Hello:
         receiver=partner_id,
         outgoing=_position(outgoing),
         incoming=_position(incoming),
-        accepts=effects.ACCEPTS,
+        accepts=TAKES,
         card_sha256=cards[-1].sha256,
         sent_at=ctx.now(),
-        software=effects.SOFTWARE,
-        understands=tuple(sorted(effects.UNDERSTANDS)),
+        software=SOFTWARE,
+        understands=tuple(sorted(UNDERSTANDS)),
     )
 
 
@@ -191,8 +192,10 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     partner_id = outgoing.partner_id
     limits = ctx.settings.limits
     stock_waits = inventory.stock_waits(tx, ctx, outgoing)
-    budget = limits.batch_bytes - (limits.batch_bytes // STOCK_SHARE if stock_waits else 0)
-    waiting = tx.documents.waiting(partner_id, limits.batch_documents, ctx.now_micros() - AGED_MICROS)
+    budget = limits.batch_bytes_max - (limits.batch_bytes_max // STOCK_SHARE if stock_waits else 0)
+    waiting = tx.documents.waiting(
+        partner_id, limits.batch_documents_max, ctx.now_micros() - limits.aged_seconds * 1_000_000
+    )
     chosen: list[DocumentRow] = []
     size = 0
     for row in waiting:
@@ -207,7 +210,7 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     ]
     tx.documents.number([(outgoing.epoch, number + i, row.document_id) for i, row in enumerate(chosen, start=1)])
     if stock_waits:
-        room = limits.batch_bytes - size if len(chosen) == len(waiting) else limits.batch_bytes // STOCK_SHARE
+        room = limits.batch_bytes_max - size if len(chosen) == len(waiting) else limits.batch_bytes_max // STOCK_SHARE
         reports, change = inventory.stock_reports(tx, ctx, outgoing, number + len(numbered), max(room, 1))
         tx.documents.add(reports)
         numbered.extend(reports)
@@ -290,9 +293,8 @@ def _verify(
     tx: Transaction, ctx: Context, incoming: LinkRow, batch: link.Batch
 ) -> tuple[list[effects.Entry], link.BatchHead]:
     """Steps 1 to 6. Returns the entries that are new, with their numbers and leaves."""
-    limits = ctx.settings.limits
-    if not 0 < len(batch.entries) <= limits.batch_documents_accepted:  # 1 limits
-        text = f"a batch of {len(batch.entries)} documents; 1 to {limits.batch_documents_accepted} are taken"
+    if not 0 < len(batch.entries) <= BATCH_ENTRIES_MAX:  # 1 limits
+        text = f"a batch of {len(batch.entries)} documents; 1 to {BATCH_ENTRIES_MAX} are taken"
         raise RefusedError(text, code="too-large")
     head = wire.decode(link.BatchHead, batch.head)  # 2 head
     expected = (incoming.link_id, incoming.partner_id, tx.partners.own().partner_id, incoming.epoch)
@@ -327,7 +329,9 @@ def _key_for(tx: Transaction, ctx: Context, incoming: LinkRow, head: link.BatchH
         if key.key_id != head.key_id or key.from_number > incoming.number:
             continue
         if key.until_number is not None and head.number > key.until_number:
-            text = f"key {head.key_id} speaks only up to number {key.until_number}; sign with the key of the newest card"
+            text = (
+                f"key {head.key_id} speaks only up to number {key.until_number}; sign with the key of the newest card"
+            )
             raise RefusedError(text, code="revoked-key")
         if key.not_after is not None and ctx.now() > key.not_after:
             text = f"key {head.key_id} expired at {key.not_after.isoformat()}; send a new card signed by a valid key"
@@ -431,9 +435,7 @@ def take_receipt(tx: Transaction, ctx: Context, partner_id: str, receipt: link.R
         )
     )
     effects.receipted(tx, ctx, outgoing, body)
-    tx.links.put(
-        outgoing._replace(receipted_number=body.number, receipt_sequence=body.sequence, receipt_sha256=sha256)
-    )
+    tx.links.put(outgoing._replace(receipted_number=body.number, receipt_sequence=body.sequence, receipt_sha256=sha256))
     return None
 
 

@@ -1,0 +1,107 @@
+"""Orders in the store: the book that a batch needs, its effects written back, and what users ask of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from node import wire
+from node.app.context import Context
+from node.core import order_book, order_view
+from node.core.document import Document
+from node.core.rows import DocumentRow, OrderRow, PartnerRow
+from node.core.tolerance import Tolerance
+from node.errors import RefusedError
+from node.ports import OrderIdentity, Transaction
+
+__all__ = ["book_for", "find", "show", "tolerance_for", "undo_refused", "write"]
+
+
+def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequence[Document]) -> order_book.Book:
+    """What is known of the orders that these documents name, in three queries."""
+    own = tx.partners.own().partner_id
+    keys = [OrderIdentity(*key) for key in order_book.keys_needed(documents)]
+    orders = list(tx.orders.find(partner.partner_id, keys).values()) if keys else []
+    ids = [order.order_id for order in orders]
+    lines = tx.orders.lines(ids) if ids else []
+    events = tx.orders.events(ids) if ids else []
+    return order_book.Book.of_rows(own, orders, lines, events, tolerance_for(ctx, partner.partner_id))
+
+
+def tolerance_for(ctx: Context, partner_id: str) -> Tolerance:
+    """The tolerances that our settings name for this partner."""
+    terms = ctx.settings.partner(partner_id)
+    return Tolerance(
+        quantity_over=terms.quantity_over_percent,
+        quantity_under=terms.quantity_under_percent,
+        price=terms.price_percent,
+        days_early=terms.days_early,
+        days_late=terms.days_late,
+    )
+
+
+def write(tx: Transaction, effects: order_book.Effects) -> None:
+    """Write merged effects, one statement for each table; what is superseded first."""
+    for order_id, document_ids in effects.supersede:
+        tx.orders.supersede(order_id, document_ids)
+    if effects.new_orders:
+        tx.orders.add_orders(effects.new_orders)
+    if effects.updated_orders:
+        tx.orders.update_orders(effects.updated_orders)
+    if effects.new_lines:
+        tx.orders.add_lines(effects.new_lines)
+    if effects.changed_lines:
+        tx.orders.put_lines(effects.changed_lines)
+    if effects.events:
+        tx.orders.add_events(effects.events)
+
+
+def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequence[DocumentRow]) -> None:
+    """The partner refused documents of ours: what we expected of them stands no longer."""
+    partner = tx.partners.get(partner_id)
+    assert partner is not None
+    for row in refused:
+        if row.body is None or row.type == "InventoryReport" or row.duplicate_of is not None:
+            continue
+        try:
+            document = wire.decode_document(row.type, row.body)
+        except wire.InvalidFieldsError:
+            continue
+        book = book_for(tx, ctx, partner, [document])
+        effects = order_book.undo(document, document_id=row.document_id, at=ctx.now_micros(), book=book)
+        write(tx, order_book.merge([effects]))
+
+
+def show(tx: Transaction, ctx: Context, number: str, *, partner_id: str | None = None) -> list[dict[str, Any]]:
+    """Every order that this number names (the order's, the seller's or the customer order's), told piece by piece.
+
+    Raises RefusedError ``unknown-order``.
+    """
+    found = tx.orders.search(number=number, partner_id=partner_id, limit=100)
+    if not found:
+        raise RefusedError(
+            f"no order {number!r} is known", code="unknown-order", hint="`hansa order list` shows those that are."
+        )
+    return [_view(tx, ctx, order) for order in found]
+
+
+def _view(tx: Transaction, ctx: Context, order: OrderRow) -> dict[str, Any]:
+    partner = tx.partners.get(order.partner_id)
+    view = order_view.view(order, tx.orders.lines([order.order_id]), tx.orders.events([order.order_id]), ctx.now())
+    sent = tx.documents.get(order.document_id)
+    return {
+        **view.as_fields(),
+        "partner_name": partner.name if partner else "",
+        "document": {
+            "id": order.document_id,
+            "state": sent.state if sent else "",
+            "number": sent.number if sent else None,
+        },
+    }
+
+
+def find(
+    tx: Transaction, ctx: Context, *, number: str | None = None, partner_id: str | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Orders with their derived status, newest first."""
+    return [_view(tx, ctx, order) for order in tx.orders.search(number=number, partner_id=partner_id, limit=limit)]

@@ -1,0 +1,285 @@
+"""Submit our own documents to a partner: checked as the partner will check them, stored with their effects, then sent.
+
+What the business numbers is the business's: a document submitted twice has no second effect; the same number with other
+content becomes the next revision where its kind allows that, and is refused where it does not (invoices).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from node import wire
+from node.app import orders
+from node.app.context import Context
+from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
+from node.app.outbox import SALT_BYTES, priority_of
+from node.core import link, order_book, validation
+from node.core.document import Document, document_type, header_of
+from node.core.document.common import DocumentHeader, PersonalData, Usage
+from node.core.finding import Finding
+from node.core.rows import DocumentRow, PartnerRow
+from node.errors import RefusedError
+from node.ports import Identity, Transaction
+
+__all__ = ["Submission", "Submitted", "submit", "withdraw"]
+
+REVISABLE = frozenset(
+    {
+        "Order",
+        "OrderResponse",
+        "DespatchAdvice",
+        "ReceivingAdvice",
+        "ItemCatalogue",
+        "ReplenishmentRequest",
+        "ReplenishmentResponse",
+        "Forecast",
+        "TradeTerms",
+        "ReturnAnnouncement",
+        "ReturnReceipt",
+        "RemittanceAdvice",
+    }
+)
+"""Types of which other content under the same number is the next revision. Invoices and credit notes are legal originals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A document to send, with the personal data that travels beside it."""
+
+    document: Document
+    personal: PersonalData | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission: "waiting" (will be sent), "duplicate" (is there already) or "refused"."""
+
+    state: str
+    document_id: int | None
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    submission: Submission
+    document: Document
+    identity: Identity
+    personal_salt: bytes = b""
+    personal: bytes = b""
+    document_id: int = 0
+    state: str = "waiting"
+    findings: list[Finding] = field(default_factory=list)
+    effects: order_book.Effects | None = None
+
+    def refuse(self, *findings: Finding) -> None:
+        self.state = "refused"
+        self.findings = list(findings)
+
+
+def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence[Submission]) -> list[Submitted]:
+    """Take documents for a partner, each on its own merits; one refused does not stop the others.
+
+    Raises RefusedError when the partner cannot get documents at all.
+    """
+    partner = _partner(tx, partner_id)
+    own = tx.partners.own().partner_id
+    now = ctx.now()
+    outgoing = [_complete(ctx, own, partner, one) for one in submissions]
+    _check(ctx, partner, own, outgoing)
+    _identify(tx, ctx, partner, outgoing)
+    first = tx.documents.next_ids(len(outgoing))
+    for offset, one in enumerate(outgoing):
+        one.document_id = first + offset
+    _apply(tx, ctx, partner, outgoing)
+    at = wire.micros(now)
+    tx.documents.add([_row(ctx, partner, one, at) for one in outgoing if one.state == "waiting"])
+    return [Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings) for one in outgoing]
+
+
+def _partner(tx: Transaction, partner_id: str) -> PartnerRow:
+    partner = tx.partners.get(partner_id)
+    if partner is None or partner.state == "self":
+        raise RefusedError(
+            f"{partner_id} is no partner of ours", code="unknown-partner", hint="See `hansa partner list`."
+        )
+    if partner.state != "confirmed":
+        raise RefusedError(
+            f"the link with {partner_id} is {partner.state}, documents cannot go yet",
+            code="not-confirmed",
+            hint="Compare fingerprints with `hansa partner show`, then `hansa partner confirm`.",
+        )
+    return partner
+
+
+def _complete(ctx: Context, own: str, partner: PartnerRow, submission: Submission) -> _Outgoing:
+    """Fill in what the node knows: who issues it, in which usage, when; and bind the personal data by its hash."""
+    given = header_of(submission.document)
+    salt = personal = b""
+    if submission.personal is not None:
+        salt = ctx.random.token(SALT_BYTES)
+        personal = wire.encode(submission.personal)
+    header = replace(
+        given,
+        issuer=given.issuer or own,
+        usage=Usage(partner.usage) if given.usage == Usage.UNSPECIFIED else given.usage,
+        issued_at=given.issued_at or ctx.now(),
+        personal_sha256=link.personal_hash(salt, personal) if personal else b"",
+    )
+    document = with_header(submission.document, header)
+    return _Outgoing(submission, document, identity_of(document), salt, personal)
+
+
+def with_header(document: Document, header: DocumentHeader) -> Document:
+    """The same document with another header."""
+    return replace(document, header=header)
+
+
+def _check(ctx: Context, partner: PartnerRow, own: str, outgoing: list[_Outgoing]) -> None:
+    """Refuse here what the partner would refuse, and what it does not take at all."""
+    said: dict[str, Any] = json.loads(partner.last_hello) if partner.last_hello else {}
+    accepts = said.get("accepts")
+    understands = frozenset(said.get("understands", UNDERSTANDS))
+    now = ctx.now()
+    for one in outgoing:
+        kind = document_type(one.document)
+        if accepts is not None and kind not in accepts:
+            text = f"{partner.name or partner.partner_id} does not take documents of type {kind}"
+            one.refuse(Finding("not-accepted", "", text))
+            continue
+        found = validation.findings(
+            one.document,
+            sender=own,
+            receiver=partner.partner_id,
+            usage=partner.usage,
+            now=now,
+            understands=understands,
+        )
+        if found:
+            one.refuse(*found)
+
+
+def _identify(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_Outgoing]) -> None:
+    """Find what was submitted before under the same number."""
+    wanted = [one.identity for one in outgoing if one.state == "waiting"]
+    known = tx.documents.find(partner.partner_id, "out", wanted) if wanted else {}
+    earlier: dict[Identity, _Outgoing] = {}
+    for one in outgoing:
+        if one.state != "waiting":
+            continue
+        while one.state == "waiting" and (one.identity in known or one.identity in earlier):
+            row = known.get(one.identity)
+            first = earlier.get(one.identity)
+            if _same(one, row, first):
+                one.state = "duplicate"
+                one.document_id = row.document_id if row else first.document_id if first else 0
+            else:
+                _revise(one)
+                known.update(tx.documents.find(partner.partner_id, "out", [one.identity]))
+        if one.state == "waiting":
+            earlier[one.identity] = one
+
+
+def _same(one: _Outgoing, row: DocumentRow | None, first: _Outgoing | None) -> bool:
+    if row is not None:
+        return row.body is None or same_content(_without_personal(one.document), row.type, _stored(row))
+    assert first is not None
+    return same_content(
+        _without_personal(one.document), first.identity.type, wire.encode(_without_personal(first.document))
+    )
+
+
+def _without_personal(document: Document) -> Document:
+    """Personal data is salted anew each time, so its hash says nothing about sameness."""
+    return with_header(document, replace(header_of(document), personal_sha256=b""))
+
+
+def _stored(row: DocumentRow) -> bytes:
+    return wire.encode(_without_personal(wire.decode_document(row.type, row.body or b"")))
+
+
+def _revise(one: _Outgoing) -> None:
+    """Other content under the same number: the next revision, or a refusal where a number is a legal original's."""
+    identity = one.identity
+    if identity.type not in REVISABLE:
+        text = (
+            f"{identity.type} {identity.number} was sent before with other content; "
+            "a correction needs a number of its own that refers to it"
+        )
+        one.refuse(Finding("same-number-other-content", "header.number", text))
+        return
+    header = header_of(one.document)
+    one.document = with_header(one.document, replace(header, revision=header.revision + 1, supersedes=header.number))
+    one.identity = identity._replace(revision=identity.revision + 1)
+
+
+def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_Outgoing]) -> None:
+    standing = [one for one in outgoing if one.state == "waiting"]
+    book = orders.book_for(tx, ctx, partner, [one.document for one in standing])
+    at = ctx.now_micros()
+    for one in standing:
+        one.effects = order_book.apply(
+            one.document,
+            partner_id=partner.partner_id,
+            we_are_sender=True,
+            document_id=one.document_id,
+            at=at,
+            book=book,
+            new_order_id=lambda: tx.orders.next_ids(1),
+        )
+        if one.effects.refuse or one.effects.hold:
+            one.refuse(*one.effects.findings)
+        else:
+            one.findings = one.effects.findings
+    orders.write(tx, order_book.merge(one.effects for one in standing if one.effects is not None))
+
+
+def _row(ctx: Context, partner: PartnerRow, one: _Outgoing, at: int) -> DocumentRow:
+    body = wire.encode(one.document)
+    salt = ctx.random.token(SALT_BYTES)
+    identity = one.identity
+    header = header_of(one.document)
+    return DocumentRow(
+        document_id=one.document_id,
+        partner_id=partner.partner_id,
+        direction="out",
+        epoch=None,
+        number=None,
+        type=identity.type,
+        issuer=identity.issuer,
+        unit=identity.unit,
+        doc_number=identity.number,
+        series=identity.series,
+        revision=identity.revision,
+        usage=header.usage.value,
+        state="waiting",
+        duplicate_of=None,
+        priority=priority_of(identity.type),
+        object_key=object_key_of(one.document),
+        salt=salt,
+        body=body,
+        personal_salt=one.personal_salt,
+        personal=one.personal,
+        leaf=link.leaf_of(salt, identity.type, body),
+        reasons="",
+        stored_at=at,
+        valid_until=wire.micros(header.valid_until) if header.valid_until else None,
+    )
+
+
+def withdraw(tx: Transaction, ctx: Context, document_id: int) -> DocumentRow:
+    """Take back a document that has no number yet; its effects here are undone. Raises RefusedError."""
+    row = tx.documents.get(document_id)
+    if row is None or row.direction != "out":
+        raise RefusedError(f"document {document_id} is none of ours", code="unknown-document")
+    if row.state != "waiting":
+        raise RefusedError(
+            f"{row.type} {row.doc_number} has link number {row.number} and is {row.state}; it cannot be withdrawn",
+            code="too-late",
+            hint="Send a change or a cancellation: `hansa order cancel`." if row.type == "Order" else "",
+        )
+    tx.documents.set_outcomes([("withdrawn", "", document_id)])
+    orders.undo_refused(tx, ctx, row.partner_id, [row])
+    return cast("DocumentRow", row._replace(state="withdrawn"))
