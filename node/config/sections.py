@@ -116,7 +116,7 @@ class LimitSettings:
     queries_per_second: int = setting(
         50, "questions answered for one partner; more are refused", unit="1/s", least=1, most=10_000
     )
-    query_items: int = setting(200, "items in one question", least=1, most=5_000)
+    query_items_max: int = setting(200, "items in one question", least=1, most=5_000)
     query_seconds: int = setting(5, "how long we wait for a partner's answer", unit="s", least=1, most=60)
     hello_seconds: int = setting(10, "how long a new session may take to say hello", unit="s", least=1, most=120)
     receipt_seconds: int = setting(
