@@ -60,8 +60,8 @@ def open_store(url: str, *, exclusive: bool = True) -> Database:
     """Open the database of an SQLAlchemy URL, creating or migrating it.
 
     `sqlite:///folder/hansa.db`, `sqlite:///:memory:` or `postgresql://user@host/name`. With `exclusive=False`
-    it is opened for reading only, beside a running node. Raises ConfigError when the URL, the file or its version is not right or
-    another process writes to it, UnavailableError when the server cannot be reached.
+    it is opened for reading only, beside a running node. Raises ConfigError when the URL, the file or its version is
+    not right or another process writes to it, UnavailableError when the server cannot be reached.
     """
     try:
         parsed = sa.make_url(url)

@@ -69,7 +69,7 @@ class PostgresBackend:
         try:
             with connection.begin():
                 free = connection.exec_driver_sql(
-                    "SELECT pg_try_advisory_lock(%s, hashtext(current_schema()))", (LOCK,)
+                    "SELECT pg_try_advisory_lock(%s::int, hashtext(current_schema()))", (LOCK,)
                 ).scalar_one()
                 owner = "" if free else self._owner(connection)
         except _ERRORS as error:
@@ -88,7 +88,7 @@ class PostgresBackend:
         """Who holds the lock, as far as the server tells."""
         found = connection.exec_driver_sql(
             "SELECT a.application_name, a.client_addr, l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)"
-            " WHERE l.locktype = 'advisory' AND l.classid = %s AND l.granted AND l.objsubid = 2"
+            " WHERE l.locktype = 'advisory' AND l.classid = %s::int AND l.granted AND l.objsubid = 2"
             " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1",
             (LOCK,),
         ).first()

@@ -37,7 +37,8 @@ class Session:
         dialect: Any = connection.dialect
         self._errors: tuple[type[Exception], ...] = (dialect.dbapi.Error, sa.exc.DBAPIError)
         self._undoing: tuple[type[Exception], ...] = (*self._errors, UnavailableError)
-        self.raw: Any = connection.connection.driver_connection
+        raw: Any = connection.connection.driver_connection
+        self.raw = raw
         self._live = self.raw.cursor()
         self._cursor: Any = _Ended()
         self._depth = 0
