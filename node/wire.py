@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from node.codec import Codec, codec_of, message_class, shown
 from node.core import link
 from node.core.document import DOCUMENTS, Document
+from node.core.document.common import PersonalData
 from node.core.finding import Finding
 from node.core.money import Money
 from node.core.quantity import Quantity
@@ -33,6 +34,7 @@ __all__ = [
     "from_fields",
     "instant",
     "micros",
+    "personal_of",
     "to_fields",
 ]
 
@@ -114,6 +116,15 @@ def from_fields(document_type: str, fields: Mapping[str, Any]) -> Document:
     if findings:
         raise InvalidFieldsError(findings)
     return cast("Document", made)
+
+
+def personal_of(fields: Mapping[str, Any]) -> PersonalData:
+    """The personal data that these plain fields describe. Raises InvalidFieldsError."""
+    findings: list[Finding] = []
+    made = codec_of(PersonalData).parse(fields, "personal", findings)
+    if findings:
+        raise InvalidFieldsError(findings)
+    return cast("PersonalData", made)
 
 
 def to_fields(value: Any) -> dict[str, Any]:

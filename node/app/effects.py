@@ -143,10 +143,10 @@ def _read(ctx: Context, partner_id: str, entry: Entry, document_id: int) -> _Arr
     arrival.object_key = object_key_of(arrival.document)
     arrival.usage = header.usage.value if header.usage != Usage.UNSPECIFIED else "TEST"
     arrival.valid_until = wire.micros(header.valid_until) if header.valid_until else None
-    if header.personal_sha256 or wired.personal:
-        if header.personal_sha256 != link.personal_hash(wired.personal_salt, wired.personal):
-            text = "the personal data beside the document is not what the document names by its hash"
-            arrival.refuse([Finding("personal-data", "header.personal_sha256", text)])
+    named = link.personal_hash(wired.personal_salt, wired.personal) if wired.personal else b""
+    if header.personal_sha256 != named:
+        text = "the personal data beside the document is not what the document names by its hash"
+        arrival.refuse([Finding("personal-data", "header.personal_sha256", text)])
     return arrival
 
 

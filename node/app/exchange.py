@@ -2,8 +2,8 @@
 
 Sending: a document gets its number when a batch is formed, inside a session whose hello has confirmed our head, and the
 number is committed before the batch leaves. Receiving goes in numbered steps, the same here as in node/README.md:
-1 limits, 2 head, 3 key, 4 position and chain, 5 signature, 6 leaves, then each document through the gate and its effects
-(`node.app.effects`), 7 one transaction for bytes, effects, hand-over and receipt, 8 the receipt leaves after the commit.
+1 limits, 2 head, 3 key, 4 position, 5 signature, 6 leaves and chain, then each document through the gate and its
+effects (`node.app.effects`), 7 bytes, effects, hand-over and receipt in one transaction, 8 after the commit, the receipt.
 
 A refusal is a value, not an exception, so that what is to be remembered about it is committed with it.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from node import wire
-from node.app import effects, inventory, partners
+from node.app import cards, effects, inventory
 from node.app.context import Context
 from node.app.identity import SOFTWARE, TAKES, UNDERSTANDS
 from node.core import link
@@ -33,6 +33,7 @@ __all__ = [
     "hello",
     "next_batch",
     "open_session",
+    "receipts_after",
     "resolve_held",
     "take_batch",
     "take_receipt",
@@ -180,7 +181,7 @@ def _stored_batch(tx: Transaction, ctx: Context, outgoing: LinkRow, after: int) 
     partner_id = outgoing.partner_id
     head = tx.links.heads_after(partner_id, "out", outgoing.epoch, after, 1)[0]
     rows = tx.documents.span(partner_id, "out", outgoing.epoch, after + 1, head.number)
-    signer = partners.signer_for(tx, ctx, partner_id)
+    signer = cards.signer_for(tx, ctx, partner_id)
     if wire.decode(link.BatchHead, head.head).key_id != signer.key_id:
         # The same head, vouched for by the key that the partner knows now.
         head = _sign_head(tx, ctx, outgoing._replace(number=head.number, chain=head.chain))
@@ -227,7 +228,7 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
 
 
 def _sign_head(tx: Transaction, ctx: Context, outgoing: LinkRow) -> HeadRow:
-    signer = partners.signer_for(tx, ctx, outgoing.partner_id)
+    signer = cards.signer_for(tx, ctx, outgoing.partner_id)
     head = wire.encode(
         link.BatchHead(
             link_id=outgoing.link_id,
@@ -302,7 +303,7 @@ def _verify(
         raise RefusedError("this batch belongs to another link, direction or epoch", code="wrong-address")
     first = head.number - len(batch.entries) + 1
     key = _key_for(tx, ctx, incoming, head)  # 3 key
-    if first > incoming.number + 1:  # 4 position and chain
+    if first > incoming.number + 1:  # 4 position
         raise link.LinkFault("gap", f"we hold documents up to {incoming.number}, this batch begins with {first}")
     if first < 1:
         raise link.LinkFault("broken", f"a batch of {len(batch.entries)} documents cannot end with {head.number}")
@@ -315,7 +316,7 @@ def _verify(
         return [], head
     fresh = batch.entries[incoming.number + 1 - first :]
     entries = [
-        effects.Entry(number, entry, link.leaf_of(entry.salt, entry.type, entry.body))  # 6 leaves
+        effects.Entry(number, entry, link.leaf_of(entry.salt, entry.type, entry.body))  # 6 leaves and chain
         for number, entry in enumerate(fresh, start=incoming.number + 1)
     ]
     if link.chain_after(incoming.chain, (entry.leaf for entry in entries)) != head.chain:
@@ -325,7 +326,7 @@ def _verify(
 
 def _key_for(tx: Transaction, ctx: Context, incoming: LinkRow, head: link.BatchHead) -> bytes:
     """The partner's public key, if it was in force before this batch and reaches to its end."""
-    for key in partners.keys_in_force(tx, incoming.partner_id):
+    for key in cards.keys_in_force(tx, incoming.partner_id):
         if key.key_id != head.key_id or key.from_number > incoming.number:
             continue
         if key.until_number is not None and head.number > key.until_number:
@@ -343,7 +344,7 @@ def _key_for(tx: Transaction, ctx: Context, incoming: LinkRow, head: link.BatchH
 def _give_receipt(
     tx: Transaction, ctx: Context, incoming: LinkRow, outcomes: tuple[link.DocumentOutcome, ...]
 ) -> tuple[link.Receipt, LinkRow]:
-    signer = partners.signer_for(tx, ctx, incoming.partner_id)
+    signer = cards.signer_for(tx, ctx, incoming.partner_id)
     now = ctx.now()
     body = wire.encode(
         link.ReceiptBody(
@@ -446,7 +447,7 @@ def _verify_receipt(
     expected = (outgoing.link_id, own, outgoing.partner_id, outgoing.epoch)
     if (body.link_id, body.sender, body.receiver, body.epoch) != expected:
         raise RefusedError("this receipt belongs to another link, direction or epoch", code="wrong-address")
-    keys = [key for key in partners.keys_in_force(tx, outgoing.partner_id) if key.key_id == body.key_id]
+    keys = [key for key in cards.keys_in_force(tx, outgoing.partner_id) if key.key_id == body.key_id]
     if not keys:
         raise RefusedError(f"key {body.key_id} is on no card of the partner's", code="unknown-key")
     if not any(ctx.verify(key.public_key, receipt.signature, link.RECEIPT_DOMAIN + receipt.body) for key in keys):
@@ -510,3 +511,17 @@ def _receipt_hash_at(tx: Transaction, incoming: LinkRow, sequence: int) -> bytes
         return b""
     row = tx.links.receipt_at(incoming.partner_id, "in", incoming.epoch, sequence)
     return row.sha256 if row else None
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.Query) -> link.Answer:
+    """Answer a partner's question from our own stock, under its sharing rules. Raises RefusedError."""
+    partner = tx.partners.get(partner_id)
+    if query.availability is None:
+        raise RefusedError("this kind of question is not known here", code="unknown-query")
+    if partner is None or partner.state != "confirmed":
+        raise RefusedError("the cards are not confirmed by both sides yet", code="not-confirmed")
+    told = inventory.answer(tx, ctx, partner_id, query.availability)
+    return link.Answer(id=query.id, availability=told)

@@ -70,7 +70,7 @@ class Figure(NamedTuple):
     usage: str
 
 
-# --- our own stock --------------------------------------------------------------------------------------------------------
+# --- our own stock ---
 
 
 def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str = "") -> list[str]:
@@ -122,7 +122,7 @@ def _take_off_ordered(tx: Transaction, ctx: Context, orders: Iterable[Order]) ->
     put_own(tx, ctx, changed)
 
 
-# --- what partners see ------------------------------------------------------------------------------------------------------
+# --- what partners see ---
 
 
 def stock_waits(tx: Transaction, ctx: Context, outgoing: LinkRow) -> bool:
@@ -245,7 +245,7 @@ def _policy(ctx: Context) -> sharing.Policy:
     return policy
 
 
-# --- what partners tell -----------------------------------------------------------------------------------------------------
+# --- what partners tell ---
 
 
 def take_report(tx: Transaction, ctx: Context, partner_id: str, stock: StockReport) -> None:
@@ -313,7 +313,7 @@ def put_catalogue_aliases(tx: Transaction, partner_id: str, catalogue: ItemCatal
         tx.stock.put_aliases(rows)
 
 
-# --- availability -----------------------------------------------------------------------------------------------------------
+# --- availability ---
 
 
 def availability(

@@ -1,0 +1,360 @@
+"""Between our ERP and the links: what an adapter pulls is submitted, what partners sent is pushed, each exactly once.
+
+A batch of a pull is stored with its cursor in one transaction, so a crash repeats it or not, but never half of it; a
+document that is wrong becomes findings and does not stop the others. A push is idempotent by the document's identity,
+and the ERP's verdict goes back to the sender as an ApplicationResponse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.base import Adapter, Change, PullBatch, StockColumns
+from adapters.base import Finding as RowFinding
+from node import stock_wire, wire
+from node.app import inventory, replenishment
+from node.app.context import Context
+from node.app.identity import identity_of
+from node.app.submit import Submission, submit
+from node.config import AdapterSettings
+from node.core.document import Document, document_key, header_of
+from node.core.document.catalogue import ItemCatalogue
+from node.core.document.common import DocumentHeader, PartyRole, PersonalData, Reason
+from node.core.document.terms import ApplicationOutcome, ApplicationResponse
+from node.core.finding import Finding
+from node.core.identifiers import is_gtin
+from node.core.rows import CursorRow, DocumentRow, HandoverRow, StockRow
+from node.core.units import is_unit
+from node.errors import AdapterError, RefusedError
+from node.ports import Store, Transaction
+
+__all__ = ["Pulled", "pull_once", "push_due", "retry"]
+
+PUSHED_AT_ONCE = 100
+NO_VERDICT = frozenset({"ApplicationResponse", "InventoryReport", "ItemCatalogue", "Forecast", "TradeTerms"})
+"""Types whose posting is not told to the sender: they bind nobody, or are verdicts themselves."""
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What a pull brought, and which partners have something to get."""
+
+    documents: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    stock_lines: int = 0
+    findings: list[RowFinding] = field(default_factory=list)
+    wake: set[str] = field(default_factory=set)
+
+
+def pull_once(store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter) -> Pulled:
+    """Pull everything new from one system and submit it. Raises AdapterError when the system cannot be read."""
+    cursor = store.read(lambda tx: tx.settings.cursor(settings.name))
+    if cursor is None or not cursor.confirmed:
+        raise RefusedError(
+            f"adapter {settings.name} has not been started",
+            code="not-started",
+            hint=f"`hansa adapter start {settings.name}` shows what the first pull would send, and asks.",
+        )
+    pulled = Pulled()
+    for batch in adapter.pull(cursor.cursor or None):
+        for part in _parts(batch):
+            store.write(lambda tx, part=part: _take(tx, ctx, settings, part, pulled))  # type: ignore[misc]
+    return pulled
+
+
+def _parts(batch: PullBatch) -> Iterator[PullBatch]:
+    """A batch is bounded already; its stock chunks go in transactions of their own, the cursor with the last."""
+    for chunk in batch.stock:
+        yield PullBatch(cursor="", stock=[chunk])
+    yield PullBatch(cursor=batch.cursor, changes=batch.changes, findings=batch.findings)
+
+
+def _take(tx: Transaction, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
+    pulled.findings += batch.findings
+    by_partner: dict[str, list[tuple[Change, Submission]]] = {}
+    for change in batch.changes:
+        for partner_id, submission in _routed(tx, change, pulled):
+            by_partner.setdefault(partner_id, []).append((change, submission))
+    for partner_id, given in by_partner.items():
+        _submit(tx, ctx, partner_id, given, pulled)
+    for columns in batch.stock:
+        _take_stock(tx, ctx, columns, pulled)
+    if batch.cursor:
+        tx.settings.put_cursor(CursorRow(settings.name, batch.cursor, 1, ctx.now_micros()))
+        _remember_findings(tx, settings.name, pulled.findings)
+
+
+def _routed(tx: Transaction, change: Change, pulled: Pulled) -> list[tuple[str, Submission]]:
+    """A pulled document through the gate, with the partners that it goes to; or findings."""
+    fields = dict(change.fields)
+    personal_fields = fields.pop("personal", None)
+    try:
+        document = wire.from_fields(change.document_type, fields)
+        personal = wire.personal_of(personal_fields) if personal_fields else None
+        targets = _targets(tx, change, document)
+    except wire.InvalidFieldsError as error:
+        _refuse(pulled, change, error.findings)
+        return []
+    except RefusedError as error:
+        _refuse(pulled, change, [Finding(error.code, "", error.message)])
+        return []
+    if isinstance(document, ItemCatalogue) and not targets:
+        inventory.put_catalogue_aliases(tx, "", document)
+        pulled.documents += 1
+    return [(target, Submission(document, personal)) for target in targets]
+
+
+def _targets(tx: Transaction, change: Change, document: Document) -> list[str]:
+    """Whom a document goes to: the partner that the mapping names, else the other party that the document names."""
+    if change.partner == "*":
+        return [row.partner_id for row in tx.partners.all() if row.state == "confirmed"]
+    if change.partner:
+        return [_known_partner(tx, change.partner)]
+    if isinstance(document, ItemCatalogue):
+        return []
+    known = {row.partner_id for row in tx.partners.all()}
+    named = [
+        party.id
+        for party in header_of(document).parties
+        if party.id in known and party.role in (PartyRole.SELLER, PartyRole.BUYER, PartyRole.MANUFACTURER)
+    ]
+    order = getattr(document, "order", None)
+    if not named and order is not None and order.issuer in known:
+        named = [order.issuer]
+    if not named and len(known) == 1:
+        named = list(known)
+    if len(set(named)) != 1:
+        text = "which partner this goes to is not clear: name it in the mapping (`partner`) or as a party"
+        raise RefusedError(text, code="no-partner")
+    return named[:1]
+
+
+def _known_partner(tx: Transaction, name: str) -> str:
+    """A partner by id or by name. Raises RefusedError ``unknown-partner``."""
+    for row in tx.partners.all():
+        if name in (row.partner_id, row.name):
+            return row.partner_id
+    raise RefusedError(f"{name!r} is no partner of ours", code="unknown-partner")
+
+
+def _submit(
+    tx: Transaction, ctx: Context, partner_id: str, given: Sequence[tuple[Change, Submission]], pulled: Pulled
+) -> None:
+    try:
+        results = submit(tx, ctx, partner_id, [submission for _, submission in given])
+    except RefusedError as error:
+        for change, _ in given:
+            _refuse(pulled, change, [Finding(error.code, "", error.message)])
+        return
+    for (change, _), result in zip(given, results, strict=True):
+        if result.state == "refused":
+            _refuse(pulled, change, result.findings)
+        elif result.state == "duplicate":
+            pulled.duplicates += 1
+        else:
+            pulled.documents += 1
+            pulled.wake.add(partner_id)
+
+
+def _refuse(pulled: Pulled, change: Change, findings: Sequence[Finding]) -> None:
+    pulled.refused += 1
+    pulled.findings += [
+        RowFinding(rule=one.rule, path=one.path, text=one.text, source=change.origin, row=change.key)
+        for one in findings
+    ]
+
+
+def _remember_findings(tx: Transaction, name: str, findings: Sequence[RowFinding]) -> None:
+    """The newest findings stay visible until the next pull that has any."""
+    if findings:
+        tx.settings.put(f"findings {name}", json.dumps([str(one) for one in findings[-200:]]))
+
+
+# --- stock ---
+
+
+def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pulled) -> None:
+    """Our own figures, column by column; a line that is wrong becomes a finding and stops no other."""
+    own = tx.partners.own().partner_id
+    as_of = _as_of(ctx, columns)
+    rows: list[StockRow] = []
+    names = ("item.gtin", "item.seller_number", "location", "on_hand", "available", "unit", "pool", "status")
+    count = len(columns)
+    absent = [None] * count
+    lists = [columns.columns.get(name) or absent for name in names]
+    for index, (gtin, number, location, on_hand, available, unit, pool, status) in enumerate(zip(*lists, strict=True)):
+        try:
+            if gtin:
+                if not is_gtin(gtin):
+                    raise RefusedError(f"{gtin!r} is no GTIN: check digit or length", code="bad-gtin")
+                key = f"gtin:{gtin.zfill(14)}"
+            elif number:
+                key = f"no:{own}:{number}"
+            else:
+                raise RefusedError("neither a GTIN nor a number", code="unnamed-item")
+            if not is_unit(unit or "C62"):
+                raise RefusedError(f"{unit!r} is no UN/ECE Rec 20 or 21 unit", code="unknown-unit")
+            held = stock_wire.scaled(on_hand) if on_hand else None
+            free = stock_wire.scaled(available) if available else held
+            if free is None:
+                raise RefusedError("neither on hand nor available is given", code="no-quantity")
+        except RefusedError as error:
+            finding = RowFinding(
+                rule=error.code, path="lines[]", text=error.message, source=columns.origin, row=columns.rows[index]
+            )
+            pulled.findings.append(finding)
+            continue
+        rows.append(
+            StockRow(
+                key,
+                "",
+                0,
+                location or "",
+                pool or "",
+                status or "AVAILABLE",
+                "EXACT",
+                held,
+                free,
+                None,
+                unit or "C62",
+                gtin or "",
+                number or "",
+                "",
+                as_of,
+                0,
+            )
+        )
+    changed = inventory.put_own(tx, ctx, rows, str(columns.header.get("basis", "")))
+    pulled.stock_lines += len(rows)
+    pulled.wake |= {row.partner_id for row in tx.partners.all() if row.state == "confirmed"}
+    pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
+
+
+def _as_of(ctx: Context, columns: StockColumns) -> int:
+    text = columns.header.get("as_of")
+    if not text:
+        return ctx.now_micros()
+    header = wire.from_fields("InventoryReport", {"as_of": text})
+    return wire.micros(header.as_of)  # type: ignore[union-attr, arg-type]
+
+
+# --- hand-over ---
+
+
+def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter) -> int:
+    """Push what waits for this system, in the order in which it came; returns how many documents were posted.
+
+    What the system cannot take now is tried again later, with growing pauses; what it can never take waits for a human.
+    """
+    types = sorted(adapter.accepts() & set(settings.documents)) if settings.documents else sorted(adapter.accepts())
+    posted = 0
+    while True:
+        now = ctx.now_micros()
+        due = store.read(lambda tx: _due(tx, now, types))
+        if not due:
+            return posted
+        failed = False
+        for handover, row in due:
+            done = _push(store, ctx, settings, adapter, handover, row)
+            posted += done
+            failed |= not done
+        if failed:
+            return posted
+
+
+def _due(tx: Transaction, now: int, types: Sequence[str]) -> list[tuple[HandoverRow, DocumentRow]]:
+    found = []
+    for handover in tx.handovers.due(now, types, PUSHED_AT_ONCE):
+        row = tx.documents.get(handover.document_id)
+        if row is not None:
+            found.append((handover, row))
+    return found
+
+
+def _push(
+    store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter, handover: HandoverRow, row: DocumentRow
+) -> bool:
+    document = wire.decode_document(row.type, row.body or b"")
+    identity = "|".join(map(str, (row.partner_id, *identity_of(document))))
+    try:
+        reference = adapter.push(row.type, fields_for_erp(document, row), identity)
+    except AdapterError as error:
+        text = error.message
+        store.write(lambda tx: _failed(tx, ctx, handover, row, text, error.permanent))
+        ctx.log.warning(
+            "%s %s could not be handed over: %s", row.type, row.doc_number, text, extra={"partner": row.partner_id}
+        )
+        return False
+    store.write(lambda tx: _posted(tx, ctx, handover, row, document, reference))
+    return True
+
+
+def fields_for_erp(document: Document, row: DocumentRow) -> dict[str, Any]:
+    """A document as an adapter gets it: its fields, who sent it, and the personal data beside it."""
+    fields = wire.to_fields(document)
+    fields["partner"] = row.partner_id
+    if row.personal:
+        fields["personal"] = wire.to_fields(wire.decode(PersonalData, row.personal))
+    return fields
+
+
+def _posted(
+    tx: Transaction, ctx: Context, handover: HandoverRow, row: DocumentRow, document: Document, reference: str
+) -> None:
+    now = ctx.now_micros()
+    tx.handovers.put(handover._replace(state="posted", reference=reference, posted_at=now, error=""))
+    _verdict(tx, ctx, row, document, ApplicationOutcome.POSTED, reference, "")
+
+
+def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, row: DocumentRow, text: str, permanent: bool) -> None:
+    limits = ctx.settings.limits
+    attempts = handover.attempts + 1
+    pause = min(limits.handover_first_seconds * 2 ** min(attempts - 1, 20), limits.handover_seconds_max)
+    given_up = permanent or attempts >= limits.handover_attempts_max
+    tx.handovers.put(
+        handover._replace(
+            state="failed" if given_up else "waiting",
+            attempts=attempts,
+            next_at=ctx.now_micros() + pause * 1_000_000,
+            error=text[:1000],
+        )
+    )
+
+
+def _verdict(
+    tx: Transaction,
+    ctx: Context,
+    row: DocumentRow,
+    document: Document,
+    outcome: ApplicationOutcome,
+    reference: str,
+    reason: str,
+) -> None:
+    """Tell the sender what became of its document in our system."""
+    if row.type in NO_VERDICT:
+        return
+    verdict = ApplicationResponse(
+        header=DocumentHeader(number=f"V{row.document_id}"),
+        document=document_key(document),
+        outcome=outcome,
+        posted_as=reference,
+        reasons=(Reason(code="erp", text=reason),) if reason else (),
+    )
+    try:
+        submit(tx, ctx, row.partner_id, [Submission(verdict)])
+    except RefusedError as error:
+        ctx.log.warning("no verdict was sent: %s", error.message, extra={"partner": row.partner_id})
+
+
+def retry(tx: Transaction, ctx: Context, document_id: int) -> HandoverRow:
+    """Let a failed hand-over be tried again now. Raises RefusedError."""
+    handover = tx.handovers.get(document_id)
+    if handover is None or handover.state == "posted":
+        raise RefusedError(f"document {document_id} does not wait to be handed over", code="not-waiting")
+    again = handover._replace(state="waiting", attempts=0, next_at=ctx.now_micros(), error="")
+    tx.handovers.put(again)
+    return again
