@@ -115,8 +115,8 @@ class CatalogueLine:
     related: tuple[RelatedItem, ...] = ()
     keywords: tuple[str, ...] = ()
     warranty: str = ""
-    # Price of a comparable quantity, such as a litre.
-    comparison_price: Price | None = None
+    # Prices of comparable quantities, such as a litre.
+    comparison_prices: tuple[Price, ...] = ()
     # Whether the item is under contract, as a code of the partners' (Peppol: "CT").
     transaction_conditions: str = ""
     trace: tuple[Trace, ...] = ()

@@ -108,6 +108,8 @@ class InvoiceTotals:
     rounding: Money | None = None
     # BT-115.
     payable: Money | None = None
+    # Sum of the withholding_subtotals; payable stays what EN 16931 makes it.
+    withheld: Money | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

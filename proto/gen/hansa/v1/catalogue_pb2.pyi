@@ -203,7 +203,7 @@ class CatalogueLine(_message.Message):
     RELATED_FIELD_NUMBER: _builtins.int
     KEYWORDS_FIELD_NUMBER: _builtins.int
     WARRANTY_FIELD_NUMBER: _builtins.int
-    COMPARISON_PRICE_FIELD_NUMBER: _builtins.int
+    COMPARISON_PRICES_FIELD_NUMBER: _builtins.int
     TRANSACTION_CONDITIONS_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
@@ -270,8 +270,8 @@ class CatalogueLine(_message.Message):
     @_builtins.property
     def keywords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
-    def comparison_price(self) -> _common_pb2.Price:
-        """Price of a comparable quantity, such as a litre."""
+    def comparison_prices(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Price]:
+        """Prices of comparable quantities, such as a litre."""
 
     @_builtins.property
     def trace(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Trace]: ...
@@ -311,16 +311,16 @@ class CatalogueLine(_message.Message):
         related: _abc.Iterable[Global___RelatedItem] | None = ...,
         keywords: _abc.Iterable[_builtins.str] | None = ...,
         warranty: _builtins.str = ...,
-        comparison_price: _common_pb2.Price | None = ...,
+        comparison_prices: _abc.Iterable[_common_pb2.Price] | None = ...,
         transaction_conditions: _builtins.str = ...,
         trace: _abc.Iterable[_common_pb2.Trace] | None = ...,
         measures: _abc.Iterable[_common_pb2.Measure] | None = ...,
         pack_level: _builtins.str = ...,
         action: Global___CatalogueAction.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison_price", b"comparison_price", "dangerous_goods", b"dangerous_goods", "item", b"item", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "price", b"price", "replaced_by", b"replaced_by", "tax", b"tax"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dangerous_goods", b"dangerous_goods", "item", b"item", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "price", b"price", "replaced_by", b"replaced_by", "tax", b"tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "base_unit", b"base_unit", "brand", b"brand", "catch_weight", b"catch_weight", "certificates", b"certificates", "classifications", b"classifications", "comparison_price", b"comparison_price", "components", b"components", "conversions", b"conversions", "dangerous_goods", b"dangerous_goods", "hs_code", b"hs_code", "item", b"item", "keywords", b"keywords", "lead_time_days", b"lead_time_days", "line_id", b"line_id", "measures", b"measures", "name", b"name", "offers", b"offers", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "order_unit", b"order_unit", "orderable", b"orderable", "origin_country", b"origin_country", "pack_level", b"pack_level", "packaging", b"packaging", "price", b"price", "properties", b"properties", "related", b"related", "replaced_by", b"replaced_by", "status", b"status", "tax", b"tax", "trace", b"trace", "transaction_conditions", b"transaction_conditions", "valid_from_on", b"valid_from_on", "valid_until_on", b"valid_until_on", "warranty", b"warranty"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "base_unit", b"base_unit", "brand", b"brand", "catch_weight", b"catch_weight", "certificates", b"certificates", "classifications", b"classifications", "comparison_prices", b"comparison_prices", "components", b"components", "conversions", b"conversions", "dangerous_goods", b"dangerous_goods", "hs_code", b"hs_code", "item", b"item", "keywords", b"keywords", "lead_time_days", b"lead_time_days", "line_id", b"line_id", "measures", b"measures", "name", b"name", "offers", b"offers", "order_maximum", b"order_maximum", "order_minimum", b"order_minimum", "order_multiple", b"order_multiple", "order_unit", b"order_unit", "orderable", b"orderable", "origin_country", b"origin_country", "pack_level", b"pack_level", "packaging", b"packaging", "price", b"price", "properties", b"properties", "related", b"related", "replaced_by", b"replaced_by", "status", b"status", "tax", b"tax", "trace", b"trace", "transaction_conditions", b"transaction_conditions", "valid_from_on", b"valid_from_on", "valid_until_on", b"valid_until_on", "warranty", b"warranty"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

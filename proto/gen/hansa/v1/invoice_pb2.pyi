@@ -185,6 +185,7 @@ class InvoiceTotals(_message.Message):
     PREPAID_FIELD_NUMBER: _builtins.int
     ROUNDING_FIELD_NUMBER: _builtins.int
     PAYABLE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def lines(self) -> _common_pb2.Money:
         """BT-106."""
@@ -225,6 +226,10 @@ class InvoiceTotals(_message.Message):
     def payable(self) -> _common_pb2.Money:
         """BT-115."""
 
+    @_builtins.property
+    def withheld(self) -> _common_pb2.Money:
+        """Sum of the withholding_subtotals; payable stays what EN 16931 makes it."""
+
     def __init__(
         self,
         *,
@@ -238,10 +243,11 @@ class InvoiceTotals(_message.Message):
         prepaid: _common_pb2.Money | None = ...,
         rounding: _common_pb2.Money | None = ...,
         payable: _common_pb2.Money | None = ...,
+        withheld: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "tax_in_tax_currency", b"tax_in_tax_currency", "with_tax", b"with_tax", "without_tax", b"without_tax"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "tax_in_tax_currency", b"tax_in_tax_currency", "with_tax", b"with_tax", "withheld", b"withheld", "without_tax", b"without_tax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "tax_in_tax_currency", b"tax_in_tax_currency", "with_tax", b"with_tax", "without_tax", b"without_tax"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowances", b"allowances", "charges", b"charges", "lines", b"lines", "payable", b"payable", "prepaid", b"prepaid", "rounding", b"rounding", "tax", b"tax", "tax_in_tax_currency", b"tax_in_tax_currency", "with_tax", b"with_tax", "withheld", b"withheld", "without_tax", b"without_tax"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
