@@ -108,8 +108,9 @@ def take(tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entr
 
 
 def _take_together(tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entries: list[Entry]) -> Result:
+    own = tx.partners.own().partner_id
     first_id = tx.documents.next_ids(len(entries))
-    arrivals = [_read(ctx, partner_id, entry, first_id + i) for i, entry in enumerate(entries)]
+    arrivals = [_read(own, partner_id, entry, first_id + i) for i, entry in enumerate(entries)]
     result = Result()
     for arrival in arrivals:
         if arrival.entry.entry.type in partners.PROTOCOL_TYPES:
@@ -122,7 +123,7 @@ def _take_together(tx: Transaction, ctx: Context, partner_id: str, incoming: Lin
     return result
 
 
-def _read(ctx: Context, partner_id: str, entry: Entry, document_id: int) -> _Arrival:
+def _read(own: str, partner_id: str, entry: Entry, document_id: int) -> _Arrival:
     """Through the gate: bytes to a document with its identity, or a refusal with the path of what is wrong."""
     arrival = _Arrival(entry, document_id)
     wired = entry.entry
@@ -140,7 +141,7 @@ def _read(ctx: Context, partner_id: str, entry: Entry, document_id: int) -> _Arr
         return arrival
     header = header_of(arrival.document)
     arrival.identity = identity_of(arrival.document)
-    arrival.object_key = object_key_of(arrival.document)
+    arrival.object_key = object_key_of(arrival.document, sender=partner_id, receiver=own)
     arrival.usage = header.usage.value if header.usage != Usage.UNSPECIFIED else "TEST"
     arrival.valid_until = wire.micros(header.valid_until) if header.valid_until else None
     named = link.personal_hash(wired.personal_salt, wired.personal) if wired.personal else b""
@@ -232,7 +233,8 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
     moving = [one for one in standing if one.stock is None]
     if not moving:
         return
-    book = orders.book_for(tx, ctx, partner, [one.document for one in moving if one.document is not None])
+    documents = [one.document for one in moving if one.document is not None]
+    book = orders.book_for(tx, ctx, partner, documents)
     at = ctx.now_micros()
     held: set[str] = set()
     for one in moving:
@@ -335,7 +337,7 @@ def _hold_failed(
     tx: Transaction, ctx: Context, partner_id: str, incoming: LinkRow, entry: Entry, error: Exception
 ) -> Result:
     """Our own fault: keep the bytes, let the link go on, and ask a human."""
-    arrival = _read(ctx, partner_id, entry, tx.documents.next_ids(1))
+    arrival = _read(tx.partners.own().partner_id, partner_id, entry, tx.documents.next_ids(1))
     text = f"our node could not process this document ({type(error).__name__}); a human looks at it"
     arrival.hold([Reason(code="internal", text=text, language="en")])
     result = Result()
@@ -349,9 +351,10 @@ def resolve(tx: Transaction, ctx: Context, row: DocumentRow, *, take: bool, reas
     partner = tx.partners.get(row.partner_id)
     assert incoming is not None
     assert partner is not None
+    own = tx.partners.own().partner_id
     result = Result()
     behind = [one for one in _held_of(tx, row) if one.document_id > row.document_id]
-    arrival = _again(ctx, row)
+    arrival = _again(own, row)
     if take and arrival.state == "taken":
         _apply(tx, ctx, partner, [arrival])
     elif not take:
@@ -361,7 +364,7 @@ def resolve(tx: Transaction, ctx: Context, row: DocumentRow, *, take: bool, reas
         for waiting in behind:
             if '"waits-behind"' not in waiting.reasons:
                 break
-            following = _again(ctx, waiting)
+            following = _again(own, waiting)
             _apply(tx, ctx, partner, [following])
             resolved.append(following)
             if following.state == "held":
@@ -376,7 +379,7 @@ def _held_of(tx: Transaction, row: DocumentRow) -> list[DocumentRow]:
     return sorted((one for one in rows if one.object_key == row.object_key), key=lambda one: one.document_id)
 
 
-def _again(ctx: Context, row: DocumentRow) -> _Arrival:
+def _again(own: str, row: DocumentRow) -> _Arrival:
     entry = link.BatchEntry(
         type=row.type,
         salt=row.salt,
@@ -384,7 +387,7 @@ def _again(ctx: Context, row: DocumentRow) -> _Arrival:
         personal_salt=row.personal_salt,
         personal=row.personal or b"",
     )
-    return _read(ctx, row.partner_id, Entry(row.number or 0, entry, row.leaf), row.document_id)
+    return _read(own, row.partner_id, Entry(row.number or 0, entry, row.leaf), row.document_id)
 
 
 def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: list[_Arrival], result: Result) -> None:

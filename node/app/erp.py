@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from adapters.base import Adapter, Change, PullBatch, StockColumns
@@ -62,7 +63,7 @@ def pull_once(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ad
     pulled = Pulled()
     for batch in adapter.pull(cursor.cursor or None):
         for part in _parts(batch):
-            store.write(lambda tx, part=part: _take(tx, ctx, settings, part, pulled))  # type: ignore[misc]
+            store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
     return pulled
 
 
@@ -73,7 +74,7 @@ def _parts(batch: PullBatch) -> Iterator[PullBatch]:
     yield PullBatch(cursor=batch.cursor, changes=batch.changes, findings=batch.findings)
 
 
-def _take(tx: Transaction, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
+def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
     pulled.findings += batch.findings
     by_partner: dict[str, list[tuple[Change, Submission]]] = {}
     for change in batch.changes:
@@ -254,7 +255,7 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
     posted = 0
     while True:
         now = ctx.now_micros()
-        due = store.read(lambda tx: _due(tx, now, types))
+        due = store.read(partial(_due, now=now, types=types))
         if not due:
             return posted
         failed = False
@@ -266,7 +267,7 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
             return posted
 
 
-def _due(tx: Transaction, now: int, types: Sequence[str]) -> list[tuple[HandoverRow, DocumentRow]]:
+def _due(tx: Transaction, *, now: int, types: Sequence[str]) -> list[tuple[HandoverRow, DocumentRow]]:
     found = []
     for handover in tx.handovers.due(now, types, PUSHED_AT_ONCE):
         row = tx.documents.get(handover.document_id)
@@ -283,8 +284,8 @@ def _push(
     try:
         reference = adapter.push(row.type, fields_for_erp(document, row), identity)
     except AdapterError as error:
-        text = error.message
-        store.write(lambda tx: _failed(tx, ctx, handover, row, text, error.permanent))
+        text, permanent = error.message, error.permanent
+        store.write(lambda tx: _failed(tx, ctx, handover, text, permanent))
         ctx.log.warning(
             "%s %s could not be handed over: %s", row.type, row.doc_number, text, extra={"partner": row.partner_id}
         )
@@ -310,7 +311,7 @@ def _posted(
     _verdict(tx, ctx, row, document, ApplicationOutcome.POSTED, reference, "")
 
 
-def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, row: DocumentRow, text: str, permanent: bool) -> None:
+def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, text: str, permanent: bool) -> None:
     limits = ctx.settings.limits
     attempts = handover.attempts + 1
     pause = min(limits.handover_first_seconds * 2 ** min(attempts - 1, 20), limits.handover_seconds_max)

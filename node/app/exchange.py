@@ -3,7 +3,7 @@
 Sending: a document gets its number when a batch is formed, inside a session whose hello has confirmed our head, and the
 number is committed before the batch leaves. Receiving goes in numbered steps, the same here as in node/README.md:
 1 limits, 2 head, 3 key, 4 position, 5 signature, 6 leaves and chain, then each document through the gate and its
-effects (`node.app.effects`), 7 bytes, effects, hand-over and receipt in one transaction, 8 after the commit, the receipt.
+effects (`node.app.effects`), 7 bytes, effects, hand-over and receipt in one transaction, 8 after it, the receipt leaves.
 
 A refusal is a value, not an exception, so that what is to be remembered about it is committed with it.
 """
@@ -41,9 +41,6 @@ __all__ = [
 
 RECEIPTS_RESENT_MAX = 10_000
 """Receipts that a partner may be behind; each names only what was not simply taken, so this is days of traffic."""
-
-BATCH_ENTRIES_MAX = 4_096
-"""Documents in one batch that we take; we send fewer (`limits.batch_documents_max`)."""
 
 STOCK_SHARE = 8
 """One part in so many of a batch is kept for stock when stock is waiting, so that orders never starve it."""
@@ -193,9 +190,9 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     partner_id = outgoing.partner_id
     limits = ctx.settings.limits
     stock_waits = inventory.stock_waits(tx, ctx, outgoing)
-    budget = limits.batch_bytes_max - (limits.batch_bytes_max // STOCK_SHARE if stock_waits else 0)
+    budget = limits.batch_bytes - (limits.batch_bytes // STOCK_SHARE if stock_waits else 0)
     waiting = tx.documents.waiting(
-        partner_id, limits.batch_documents_max, ctx.now_micros() - limits.aged_seconds * 1_000_000
+        partner_id, limits.batch_documents, ctx.now_micros() - limits.aged_seconds * 1_000_000
     )
     chosen: list[DocumentRow] = []
     size = 0
@@ -211,7 +208,7 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     ]
     tx.documents.number([(outgoing.epoch, number + i, row.document_id) for i, row in enumerate(chosen, start=1)])
     if stock_waits:
-        room = limits.batch_bytes_max - size if len(chosen) == len(waiting) else limits.batch_bytes_max // STOCK_SHARE
+        room = limits.batch_bytes - size if len(chosen) == len(waiting) else limits.batch_bytes // STOCK_SHARE
         reports, change = inventory.stock_reports(tx, ctx, outgoing, number + len(numbered), max(room, 1))
         tx.documents.add(reports)
         numbered.extend(reports)
@@ -294,8 +291,9 @@ def _verify(
     tx: Transaction, ctx: Context, incoming: LinkRow, batch: link.Batch
 ) -> tuple[list[effects.Entry], link.BatchHead]:
     """Steps 1 to 6. Returns the entries that are new, with their numbers and leaves."""
-    if not 0 < len(batch.entries) <= BATCH_ENTRIES_MAX:  # 1 limits
-        text = f"a batch of {len(batch.entries)} documents; 1 to {BATCH_ENTRIES_MAX} are taken"
+    entries_max = ctx.settings.limits.batch_documents_accepted
+    if not 0 < len(batch.entries) <= entries_max:  # 1 limits
+        text = f"a batch of {len(batch.entries)} documents; 1 to {entries_max} are taken"
         raise RefusedError(text, code="too-large")
     head = wire.decode(link.BatchHead, batch.head)  # 2 head
     expected = (incoming.link_id, incoming.partner_id, tx.partners.own().partner_id, incoming.epoch)

@@ -26,9 +26,9 @@ def identity_of(document: Document) -> Identity:
     return Identity(header.issuer, header.unit, document_type(document), header.number, header.series, header.revision)
 
 
-def object_key_of(document: Document) -> str:
+def object_key_of(document: Document, *, sender: str, receiver: str) -> str:
     """The business object whose documents stay in order: the order, where there is one."""
-    keys = order_book.keys_needed([document])
+    keys = order_book.keys_needed([document], sender=sender, receiver=receiver)
     if keys:
         return "Order|" + "|".join(min(keys))
     header = header_of(document)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from node import stock_wire, wire
 from node.app.context import Context
@@ -19,8 +19,10 @@ from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, ItemRef, LocationRef, Usage
 from node.core.document.inventory import FigureKind, InventoryReport, Snapshot, StockBasis
 from node.core.document.order import Order
+from node.core.decimals import to_scaled
 from node.core.identifiers import gtin14, is_gtin
 from node.core.item_key import aliases, item_key, number_key
+from node.core.quantity import Quantity
 from node.core.rows import AliasRow, DocumentRow, LinkRow, SnapshotRow, StockRow
 from node.core.units import convert
 from node.errors import RefusedError
@@ -92,7 +94,7 @@ def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str 
 def _take_off_ordered(tx: Transaction, ctx: Context, orders: Iterable[Order]) -> None:
     """Our available figures fall the moment an order is taken, until the ERP's next figures replace them."""
     own = tx.partners.own().partner_id
-    wanted: dict[str, list[object]] = {}
+    wanted: dict[str, list[Quantity]] = {}
     for order in orders:
         for line in order.lines:
             if line.item is None or line.quantity is None:
@@ -114,10 +116,10 @@ def _take_off_ordered(tx: Transaction, ctx: Context, orders: Iterable[Order]) ->
         left = row.available or 0
         for quantity in wanted[key]:
             try:
-                taken = convert(quantity, row.unit)  # type: ignore[arg-type]
+                taken = convert(quantity, row.unit)
             except RefusedError:
                 continue  # an item's own pack: the ERP's next figure tells
-            left -= stock_wire.scaled(wire.format_decimal(taken.value))
+            left -= to_scaled(taken.value)
         changed.append(row._replace(available=max(left, 0)))
     put_own(tx, ctx, changed)
 
@@ -168,7 +170,7 @@ def resend_stock(tx: Transaction, partner_id: str) -> None:
         tx.settings.put(_snapshot_setting(outgoing), "")
 
 
-def _snapshot_going_on(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[dict[str, object] | None, int]:
+def _snapshot_going_on(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[dict[str, Any] | None, int]:
     text = tx.settings.get(_snapshot_setting(outgoing))
     if text:
         state = json.loads(text)
@@ -179,7 +181,7 @@ def _snapshot_going_on(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tupl
     return None, 0
 
 
-def _remember_snapshot(tx: Transaction, outgoing: LinkRow, state: dict[str, object] | None) -> None:
+def _remember_snapshot(tx: Transaction, outgoing: LinkRow, state: dict[str, Any] | None) -> None:
     tx.settings.put(_snapshot_setting(outgoing), json.dumps(state) if state else "")
 
 

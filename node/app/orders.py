@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from node.app.context import Context
 from node.core import order_book, order_view
 from node.core.document import Document
 from node.core.rows import DocumentRow, OrderRow, PartnerRow
-from node.core.tolerance import Tolerance
+from node.core.document.terms import Tolerance
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
@@ -20,7 +21,8 @@ __all__ = ["book_for", "find", "show", "tolerance_for", "undo_refused", "write"]
 def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequence[Document]) -> order_book.Book:
     """What is known of the orders that these documents name, in three queries."""
     own = tx.partners.own().partner_id
-    keys = [OrderIdentity(*key) for key in order_book.keys_needed(documents)]
+    needed = order_book.keys_needed(documents, sender=own, receiver=partner.partner_id)
+    keys = [OrderIdentity(*key) for key in needed]
     orders = list(tx.orders.find(partner.partner_id, keys).values()) if keys else []
     ids = [order.order_id for order in orders]
     lines = tx.orders.lines(ids) if ids else []
@@ -68,8 +70,15 @@ def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequen
         except wire.InvalidFieldsError:
             continue
         book = book_for(tx, ctx, partner, [document])
-        effects = order_book.undo(document, document_id=row.document_id, at=ctx.now_micros(), book=book)
+        effects = order_book.undo(
+            document, document_id=row.document_id, at=ctx.now_micros(), reason=_first_reason(row), book=book
+        )
         write(tx, order_book.merge([effects]))
+
+
+def _first_reason(row: DocumentRow) -> str:
+    reasons = json.loads(row.reasons) if row.reasons else []
+    return str(reasons[0]["text"]) if reasons else row.state
 
 
 def show(tx: Transaction, ctx: Context, number: str, *, partner_id: str | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from node import wire
 from node.app import orders
@@ -19,6 +19,7 @@ from node.app.outbox import SALT_BYTES, priority_of
 from node.core import link, order_book, validation
 from node.core.document import Document, document_type, header_of
 from node.core.document.common import DocumentHeader, PersonalData, Usage
+from node.core.document.order import OrderCancellation, OrderChange, OrderResponse
 from node.core.finding import Finding
 from node.core.rows import DocumentRow, PartnerRow
 from node.errors import RefusedError
@@ -42,7 +43,7 @@ REVISABLE = frozenset(
         "RemittanceAdvice",
     }
 )
-"""Types of which other content under the same number is the next revision. Invoices and credit notes are legal originals."""
+"""Types of which other content under the same number is the next revision. Invoices are legal originals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
         one.document_id = first + offset
     _apply(tx, ctx, partner, outgoing)
     at = wire.micros(now)
-    tx.documents.add([_row(ctx, partner, one, at) for one in outgoing if one.state == "waiting"])
+    tx.documents.add([_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"])
     return [Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings) for one in outgoing]
 
 
@@ -183,21 +184,29 @@ def _identify(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list
 
 
 def _same(one: _Outgoing, row: DocumentRow | None, first: _Outgoing | None) -> bool:
-    if row is not None:
-        return row.body is None or same_content(_without_personal(one.document), row.type, _stored(row))
-    assert first is not None
-    return same_content(
-        _without_personal(one.document), first.identity.type, wire.encode(_without_personal(first.document))
-    )
+    """Whether this says what was submitted before; personal data is salted anew each time and says nothing here."""
+    if first is not None:
+        before = first.document
+    elif row is not None and row.body is not None:
+        before = wire.decode_document(row.type, row.body)
+    else:
+        return True
+    before = _as_given(_without_personal(before), one.submission.document)
+    return same_content(_without_personal(one.document), row.type if row else one.identity.type, wire.encode(before))
+
+
+def _as_given(before: Document, given: Document) -> Document:
+    """What was sent, with the reference to the order as the ERP gives it: we complete it when we submit."""
+    changes: dict[str, Any] = {}
+    if getattr(given, "order", None) is not None:
+        changes["order"] = given.order  # type: ignore[union-attr]
+    if isinstance(given, OrderChange | OrderCancellation):
+        changes["order_revision"] = given.order_revision
+    return replace(before, **changes)
 
 
 def _without_personal(document: Document) -> Document:
-    """Personal data is salted anew each time, so its hash says nothing about sameness."""
     return with_header(document, replace(header_of(document), personal_sha256=b""))
-
-
-def _stored(row: DocumentRow) -> bytes:
-    return wire.encode(_without_personal(wire.decode_document(row.type, row.body or b"")))
 
 
 def _revise(one: _Outgoing) -> None:
@@ -218,8 +227,14 @@ def _revise(one: _Outgoing) -> None:
 def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_Outgoing]) -> None:
     standing = [one for one in outgoing if one.state == "waiting"]
     book = orders.book_for(tx, ctx, partner, [one.document for one in standing])
+    own = tx.partners.own().partner_id
     at = ctx.now_micros()
     for one in standing:
+        buyer = partner.partner_id if isinstance(one.document, OrderResponse) else own
+        one.document = order_book.completed(one.document, book, buyer=buyer)
+        if findings := order_book.submit_findings(one.document, book):
+            one.refuse(*findings)
+            continue
         one.effects = order_book.apply(
             one.document,
             partner_id=partner.partner_id,
@@ -236,7 +251,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
     orders.write(tx, order_book.merge(one.effects for one in standing if one.effects is not None))
 
 
-def _row(ctx: Context, partner: PartnerRow, one: _Outgoing, at: int) -> DocumentRow:
+def _row(ctx: Context, own: str, partner: PartnerRow, one: _Outgoing, at: int) -> DocumentRow:
     body = wire.encode(one.document)
     salt = ctx.random.token(SALT_BYTES)
     identity = one.identity
@@ -257,7 +272,7 @@ def _row(ctx: Context, partner: PartnerRow, one: _Outgoing, at: int) -> Document
         state="waiting",
         duplicate_of=None,
         priority=priority_of(identity.type),
-        object_key=object_key_of(one.document),
+        object_key=object_key_of(one.document, sender=own, receiver=partner.partner_id),
         salt=salt,
         body=body,
         personal_salt=one.personal_salt,
@@ -282,4 +297,4 @@ def withdraw(tx: Transaction, ctx: Context, document_id: int) -> DocumentRow:
         )
     tx.documents.set_outcomes([("withdrawn", "", document_id)])
     orders.undo_refused(tx, ctx, row.partner_id, [row])
-    return cast("DocumentRow", row._replace(state="withdrawn"))
+    return row._replace(state="withdrawn")
