@@ -14,12 +14,12 @@ from node import stock_wire, wire
 from node.app.context import Context
 from node.app.outbox import SALT_BYTES, priority_of
 from node.core import link, sharing
+from node.core.decimals import to_scaled
 from node.core.document import Document
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, ItemRef, LocationRef, Usage
 from node.core.document.inventory import FigureKind, InventoryReport, Snapshot, StockBasis
 from node.core.document.order import Order
-from node.core.decimals import to_scaled
 from node.core.identifiers import gtin14, is_gtin
 from node.core.item_key import aliases, item_key, number_key
 from node.core.quantity import Quantity

@@ -10,8 +10,8 @@ from node import wire
 from node.app.context import Context
 from node.core import order_book, order_view
 from node.core.document import Document
-from node.core.rows import DocumentRow, OrderRow, PartnerRow
 from node.core.document.terms import Tolerance
+from node.core.rows import DocumentRow, OrderRow, PartnerRow
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
