@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
-__all__ = ["Cell", "as_text", "cell", "key_text", "unique_names"]
+__all__ = ["Cell", "as_text", "cell", "key_text", "key_texts", "unique_names"]
 
 Cell: TypeAlias = str | int | float | None
 
@@ -73,6 +73,20 @@ def key_text(values: Sequence[Cell]) -> str:
     if text.count("|") != len(parts) - 1 or "\\" in text:
         return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
     return text
+
+
+def key_texts(columns: Sequence[Sequence[Cell]]) -> list[str]:
+    """`key_text` of every row of these key columns; the empty text where one of them is empty."""
+    try:
+        stripped = [[value.strip() for value in column] for column in columns]  # type: ignore[union-attr]
+    except AttributeError:
+        stripped = [[as_text(value).strip() for value in column] for column in columns]
+    if not any("" in column for column in stripped):
+        keys = stripped[0] if len(stripped) == 1 else list(map("|".join, zip(*stripped, strict=True)))
+        text = "".join(keys)
+        if text.count("|") == (len(stripped) - 1) * len(keys) and "\\" not in text:
+            return keys
+    return [key_text(values) if all(values) else "" for values in zip(*stripped, strict=True)]
 
 
 def unique_names(names: Sequence[object]) -> tuple[str, ...]:

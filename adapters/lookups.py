@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from adapters.cells import as_text
-from adapters.tables import ReadOptions, Row, Table, TableError, open_table
+from adapters.tables import ReadOptions, Table, TableError, open_table
 from node.errors import ConfigError
 
 __all__ = ["Index", "LookupTable", "Lookups", "QueryTable"]
@@ -121,7 +121,12 @@ class Lookups:
                 if self._query is None:
                     raise ConfigError(f"{self._where}: lookup {name!r}: this adapter runs no queries")
                 table = self._query(kind, settings[kind])
-            rows = [tuple(as_text(value).strip() for value in row) for _, row in table.rows if not isinstance(row, Row)]
+            rows = [
+                tuple(as_text(value).strip() for value in row)
+                for chunk in table.chunks
+                for place, row in enumerate(chunk.rows)
+                if place not in chunk.faults
+            ]
         except TableError as error:
             raise ConfigError(f"{self._where}: lookup {name!r}: {error}") from error
         if len(rows) > _ROWS_MAX:

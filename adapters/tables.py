@@ -1,4 +1,4 @@
-"""Tables in files: CSV and workbooks read as numbered rows of cells, and written so that no cell runs as a formula."""
+"""Tables in files: CSV and workbooks read as numbered rows, and written so that no cell runs as a formula."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from adapters.cells import Cell, as_text, cell, unique_names
 from node.errors import ConfigError
 
-__all__ = ["ReadOptions", "Row", "Table", "TableError", "is_workbook", "open_table", "safe_cell", "write_table"]
+__all__ = ["Chunk", "ReadOptions", "Table", "TableError", "is_workbook", "open_table", "safe_cell", "write_table"]
 
 _WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 _ZIPPED = frozenset({".xlsx", ".xlsm", ".xlsb", ".ods"})
@@ -24,6 +24,7 @@ _DELIMITERS = ";,\t|"
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?").fullmatch
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _ENCODING_BLOCK = 1 << 20
+_BLOCK_ROWS = 5_000
 _EXCEL_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
 
 
@@ -80,19 +81,20 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row that is not as wide as its table: what is wrong with it travels along."""
+class Chunk:
+    """Some rows of a table, all as wide as it; `numbers` are theirs in the source, `faults` by place what is wrong."""
 
-    cells: tuple[Cell, ...]
-    fault: str
+    numbers: Sequence[int]
+    rows: Sequence[Sequence[Cell]]
+    faults: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Column names, and rows as (row number in the source, cells); a row at fault comes as a `Row`."""
+    """Column names, and rows in chunks, read as they are asked for."""
 
     columns: tuple[str, ...]
-    rows: Iterator[tuple[int, Sequence[Cell] | Row]]
+    chunks: Iterator[Chunk]
     source: str
 
 
@@ -117,28 +119,39 @@ def open_table(path: Path, options: ReadOptions) -> Table:
 
 def _open_csv(path: Path, options: ReadOptions) -> Table:
     encoding = _encoding(path) if options.encoding == "auto" else options.encoding
-    rows = _csv_rows(path, encoding, options)
-    return _with_header(rows, options, path.name)
+    blocks = _csv_blocks(path, encoding, options)
+    return _with_header(blocks, options, path.name)
 
 
-def _csv_rows(path: Path, encoding: str, options: ReadOptions) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows; the number is the line on which the row begins, as an editor shows it."""
+def _csv_blocks(path: Path, encoding: str, options: ReadOptions) -> Iterator[tuple[Sequence[int], list[Any]]]:
+    """Rows with their numbers: the line on which the row begins, as an editor shows it."""
     try:
         with path.open(encoding=encoding, newline="") as stream:
             head = list(itertools.islice(stream, max(options.header_row, 1)))
             delimiter = _delimiter(head) if options.delimiter == "auto" else options.delimiter
             stream.seek(0)
             reader = csv.reader(stream, delimiter=delimiter, quotechar=options.quote, strict=True)
-            line = 0
-            for row in reader:
-                yield line + 1, row
-                line = reader.line_num
+            first = 1
+            while rows := list(itertools.islice(reader, _BLOCK_ROWS)):
+                yield _line_numbers(rows, first, reader.line_num), rows
+                first = reader.line_num + 1
     except UnicodeError as error:
         raise TableError(f"is not {encoding} text: {error}") from error
     except csv.Error as error:
         raise TableError(f"is not CSV: {error}") from error
     except OSError as error:
         raise TableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _line_numbers(rows: Sequence[Sequence[str]], first: int, last: int) -> Sequence[int]:
+    """The first line of each row of a block that begins on line `first` and ends on line `last`."""
+    if last - first + 1 == len(rows):
+        return range(first, last + 1)
+    numbers = []
+    for row in rows:
+        numbers.append(first)
+        first += 1 + sum(text.count("\n") for text in row)
+    return numbers
 
 
 def _delimiter(head: Sequence[str]) -> str:
@@ -180,23 +193,26 @@ def _open_workbook(path: Path, options: ReadOptions) -> Table:
         sheet = workbook.get_sheet_by_name(options.sheet or names[0])
     except (python_calamine.CalamineError, ValueError, OSError) as error:
         raise TableError(f"is not a readable workbook: {error}") from error
-    first = sheet.start[0] if sheet.start else 0
-    rows = ((first + place, row) for place, row in enumerate(sheet.to_python(skip_empty_area=True), start=1))
-    table = _with_header(((number, row) for number, row in rows), options, path.name)
-    return Table(table.columns, _workbook_cells(table.rows, table.columns), table.source)
+    rows: list[list[Any]] = sheet.to_python(skip_empty_area=True)
+    first = (sheet.start[0] if sheet.start else 0) + 1
+    blocks = (
+        (range(first + at, first + len(rows)), rows[at : at + _BLOCK_ROWS]) for at in range(0, len(rows), _BLOCK_ROWS)
+    )
+    table = _with_header(blocks, options, path.name)
+    return Table(table.columns, (_workbook_cells(chunk, table.columns) for chunk in table.chunks), table.source)
 
 
-def _workbook_cells(
-    rows: Iterator[tuple[int, Sequence[Any] | Row]], columns: tuple[str, ...]
-) -> Iterator[tuple[int, Sequence[Cell] | Row]]:
+def _workbook_cells(chunk: Chunk, columns: tuple[str, ...]) -> Chunk:
     """Cells in plain types; a cell with a formula error puts its row at fault."""
-    for number, row in rows:
-        if isinstance(row, Row):
-            yield number, Row(tuple(cell(value) for value in row.cells), row.fault)
-            continue
+    faults = dict(chunk.faults)
+    rows = []
+    for place, row in enumerate(chunk.rows):
         cells = tuple(None if value == "" else cell(value) for value in row)
+        rows.append(cells)
         broken = [name for name, value in zip(columns, cells, strict=True) if value in _EXCEL_ERRORS]
-        yield number, Row(cells, f"the cell in {broken[0]} shows a formula error") if broken else cells
+        if broken:
+            faults.setdefault(place, f"the cell in {broken[0]} shows a formula error")
+    return Chunk(chunk.numbers, rows, faults)
 
 
 def _refuse_zip_bomb(path: Path, unpacked_max: int) -> None:
@@ -209,15 +225,19 @@ def _refuse_zip_bomb(path: Path, unpacked_max: int) -> None:
         raise TableError(f"unpacks to {unpacked} bytes, at most {unpacked_max} are allowed (unpacked_max)")
 
 
-def _with_header(rows: Iterator[tuple[int, Sequence[Any]]], options: ReadOptions, source: str) -> Table:
-    """Take the column names off the front of `rows`."""
+def _with_header(blocks: Iterator[tuple[Sequence[int], list[Any]]], options: ReadOptions, source: str) -> Table:
+    """Take the column names off the front of the rows."""
     columns = options.columns
     if options.header_row:
-        header = next((row for number, row in rows if number >= options.header_row and any(row)), None)
-        if header is None:
+        for numbers, rows in blocks:
+            at = next((at for at, row in enumerate(rows) if numbers[at] >= options.header_row and any(row)), None)
+            if at is not None:
+                columns = columns or unique_names(_without_empty_end(rows[at]))
+                blocks = itertools.chain([(numbers[at + 1 :], rows[at + 1 :])], blocks)
+                break
+        else:
             raise TableError("has no row with column names")
-        columns = columns or unique_names(_without_empty_end(header))
-    return Table(columns, _checked(rows, len(columns), options), source)
+    return Table(columns, _checked(blocks, len(columns), options), source)
 
 
 def _without_empty_end(cells: Sequence[Any]) -> Sequence[Any]:
@@ -227,30 +247,38 @@ def _without_empty_end(cells: Sequence[Any]) -> Sequence[Any]:
     return cells[:end]
 
 
-def _checked(
-    rows: Iterator[tuple[int, Sequence[Any]]], width: int, options: ReadOptions
-) -> Iterator[tuple[int, Sequence[Any] | Row]]:
-    """Rows of exactly `width` cells; blank ones are left out, others that do not fit come at fault."""
+def _checked(blocks: Iterator[tuple[Sequence[int], list[Any]]], width: int, options: ReadOptions) -> Iterator[Chunk]:
+    """Rows of exactly `width` cells; blank ones are left out, others that do not fit are at fault."""
     count = 0
-    for number, row in rows:
-        if len(row) != width:
-            if not any(row):
-                continue
-            row = row[:width] if not any(row[width:]) else row
-        elif not any(row):
-            continue
-        count += 1
+    for numbers, rows in blocks:
+        chunk = Chunk(numbers, rows, {})
+        if set(map(len, rows)) != {width} or not all(map(any, rows)):
+            chunk = _fitted(numbers, rows, width, options.short_rows)
+        count += len(chunk.rows)
         if count > options.rows_max:
             raise TableError(f"has more than {options.rows_max} rows (rows_max)")
-        if len(row) == width:
-            yield number, row
-        elif len(row) < width:
-            padded = (*row, *(None for _ in range(width - len(row))))
-            text = f"the row has {len(row)} cells, expected {width}"
-            yield number, padded if options.short_rows else Row(padded, text)
-        else:
-            text = f"the row has {len(row)} cells, expected {width}: a delimiter inside a text needs quotes"
-            yield number, Row(tuple(row[:width]), text)
+        if chunk.rows:
+            yield chunk
+
+
+def _fitted(numbers: Sequence[int], rows: Sequence[Sequence[Any]], width: int, short_rows: bool) -> Chunk:
+    """Rows made as wide as the table, with what was wrong about them."""
+    kept: list[Sequence[Cell]] = []
+    kept_numbers: list[int] = []
+    faults: dict[int, str] = {}
+    for number, row in zip(numbers, rows, strict=False):
+        if not any(row):
+            continue
+        text = f"the row has {len(row)} cells, expected {width}"
+        if len(row) < width:
+            if not short_rows:
+                faults[len(kept)] = text
+            row = [*row, *(None for _ in range(width - len(row)))]
+        elif any(row[width:]):
+            faults[len(kept)] = f"{text}: a delimiter inside a text needs quotes"
+        kept.append(row[:width])
+        kept_numbers.append(number)
+    return Chunk(kept_numbers, kept, faults)
 
 
 def safe_cell(text: str) -> str:
