@@ -1,0 +1,435 @@
+"""Documents made by hand: the fields of a document from an order as it stands and the few words of a person.
+
+Nothing here numbers a document; that is the company's. Quantities are scaled integers in the line's unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from node.core.decimals import format_decimal, from_scaled, parse_decimal, to_scaled
+from node.core.money import Money
+from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.errors import RefusedError
+
+__all__ = [
+    "Pieces",
+    "Standing",
+    "cancellation",
+    "change",
+    "despatch",
+    "invoice",
+    "pieces_of",
+    "place",
+    "receiving",
+    "response",
+]
+
+Fields = dict[str, Any]
+COMMERCIAL_INVOICE = "380"
+"""UNCL1001."""
+
+_ARRIVED = ("received", "short", "damaged", "wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What a person said of one line: a quantity, and a price or a date."""
+
+    line: str
+    quantity: Decimal
+    price: Decimal | None = None
+    on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An order with its lines and what stands of its events."""
+
+    order: OrderRow
+    lines: Sequence[OrderLineRow]
+    events: Sequence[LineEventRow]
+
+    def total(self, line: OrderLineRow, *kinds: str) -> int:
+        """Scaled sum of these events on a line."""
+        return sum(one.quantity for one in self.events if one.line_id == line.line_id and one.event in kinds)
+
+    def said(self, line: OrderLineRow) -> bool:
+        """Whether the seller has answered this line."""
+        kinds = ("accepted", "back_ordered", "rejected", "substituted", "cancelled")
+        return any(one.line_id == line.line_id and one.event in kinds for one in self.events)
+
+    def agreed(self, line: OrderLineRow) -> int:
+        """What is to come of a line: what was accepted, or all of it as long as nothing was said."""
+        if self.said(line):
+            return self.total(line, "accepted", "back_ordered", "substituted")
+        return line.quantity
+
+    def request(self) -> LineEventRow | None:
+        """The oldest change or cancellation that waits for an answer."""
+        asked = [one for one in self.events if one.event in ("cancel_requested", "change_requested")]
+        return min(asked, key=lambda one: one.at, default=None)
+
+    def key(self) -> Fields:
+        """The order's business identity, as documents name it."""
+        order = self.order
+        return {
+            "issuer": order.issuer,
+            "unit": order.unit,
+            "type": "Order",
+            "number": order.number,
+            "series": order.series,
+            "revision": order.revision,
+        }
+
+
+def pieces_of(given: Iterable[Mapping[str, Any]], name: str) -> list[Pieces]:
+    """What JSON says of lines: {"line", "quantity", "price", "on"} each. Raises RefusedError ``bad-argument``."""
+    made = []
+    for index, one in enumerate(given):
+        at = f"{name}[{index}]"
+        line, quantity = one.get("line"), one.get("quantity")
+        if not isinstance(line, str) or not line or not isinstance(quantity, str) or one.keys() - _PIECE_KEYS:
+            raise RefusedError(f"{at}: line and quantity are expected", code="bad-argument")
+        try:
+            price = parse_decimal(one["price"]) if one.get("price") else None
+            on = date.fromisoformat(one["on"]) if one.get("on") else None
+            made.append(Pieces(line, parse_decimal(quantity), price, on))
+        except (RefusedError, ValueError, TypeError) as error:
+            raise RefusedError(f"{at}: {error}", code="bad-argument") from None
+    return made
+
+
+_PIECE_KEYS = {"line", "quantity", "price", "on"}
+
+
+def place(
+    pieces: Sequence[Pieces],
+    items: Mapping[str, Fields],
+    *,
+    currency: str,
+    unit: str,
+    deliver: date | None,
+    ship_to: Fields | None,
+    customer_order: str,
+    parties: Sequence[Fields],
+) -> Fields:
+    """An Order; `items` says per name what is known of the item."""
+    if not pieces:
+        raise RefusedError("an order has lines", code="bad-argument", hint="--line ITEM=QUANTITY@PRICE")
+    if any(one.price is not None for one in pieces) and not currency:
+        raise RefusedError("prices have a currency", code="bad-argument", hint="--currency EUR")
+    header: Fields = {"parties": [*parties, *([{"role": "SHIP_TO", **ship_to}] if ship_to else [])]}
+    if customer_order:
+        header["references"] = [{"kind": "CUSTOMER_ORDER", "document": {"number": customer_order}}]
+    lines = []
+    for index, one in enumerate(pieces, 1):
+        line: Fields = {
+            "line_id": str(index),
+            "item": dict(items[one.line]),
+            "quantity": {"value": format_decimal(one.quantity), "unit": unit},
+        }
+        if one.price is not None:
+            line["price"] = {"amount": {"amount": format_decimal(one.price), "currency": currency}}
+        lines.append(line)
+    fields: Fields = {"header": header, "order_kind": "STANDARD", "currency": currency, "lines": lines}
+    if deliver:
+        fields["dates"] = _dates(deliver)
+    return fields
+
+
+def response(
+    standing: Standing, pieces: Sequence[Pieces], *, accept: bool, reject: bool, reason: str, deliver: date | None
+) -> Fields:
+    """An OrderResponse: to the change or cancellation that waits, where there is one, else to the order.
+
+    Lines that are not named stay unanswered; of a line that is, the rest is rejected.
+    """
+    if accept + reject + bool(pieces) != 1:
+        raise RefusedError("accept, reject, or lines: exactly one of them", code="bad-argument")
+    if not reason and (reject or any(to_scaled(one.quantity) < _line(standing, one).quantity for one in pieces)):
+        raise RefusedError("who says no or less says why", code="bad-argument", hint="--reason TEXT")
+    fields: Fields = {"order": standing.key(), "outcome": "REJECTED" if reject else "ACCEPTED"}
+    if reason:
+        fields["reason"] = _reason(reason)
+    if (request := standing.request()) is not None and not pieces:
+        kind = "OrderChange" if request.event == "change_requested" else "OrderCancellation"
+        fields["answers"] = {"issuer": standing.order.issuer, "type": kind, "number": request.reference}
+        return fields
+    if accept and deliver:
+        fields["lines"] = [
+            {"line_id": one.line_id, "schedule": [_piece(one.quantity, one.unit, "ACCEPTED", deliver)]}
+            for one in standing.lines
+            if one.quantity
+        ]
+    if pieces:
+        fields["lines"] = [_answer(_line(standing, one), one, reason, deliver) for one in pieces]
+        whole = all(len(one["schedule"]) == 1 for one in fields["lines"])
+        fields["outcome"] = "ACCEPTED" if whole else "CHANGED"
+    return fields
+
+
+def _answer(line: OrderLineRow, said: Pieces, reason: str, deliver: date | None) -> Fields:
+    accepted = to_scaled(said.quantity)
+    if not 0 <= accepted <= line.quantity:
+        raise RefusedError(f"line {line.line_id} orders {_text(line.quantity)}", code="bad-argument")
+    schedule = []
+    if accepted:
+        schedule.append(_piece(accepted, line.unit, "ACCEPTED", said.on or deliver))
+    if accepted < line.quantity:
+        rest = _piece(line.quantity - accepted, line.unit, "REJECTED", None)
+        schedule.append({**rest, "reason": _reason(reason)})
+    return {"line_id": line.line_id, "schedule": schedule}
+
+
+def _piece(quantity: int, unit: str, outcome: str, on: date | None) -> Fields:
+    piece: Fields = {"quantity": _quantity(quantity, unit), "outcome": outcome}
+    if on:
+        piece["dates"] = _dates(on)
+    return piece
+
+
+def despatch(
+    standing: Standing, pieces: Sequence[Pieces], now: datetime, *, carrier: str, tracking: str, deliver: date | None
+) -> Fields:
+    """A DespatchAdvice: of the lines named, or of all that is agreed and not yet on its way."""
+    chosen = _chosen(standing, pieces, lambda line: standing.agreed(line) - standing.total(line, "despatched"))
+    fields: Fields = {
+        "status": "ORIGINAL",
+        "order": standing.key(),
+        "despatched_at": _instant(now),
+        "lines": [
+            {
+                "line_id": str(index),
+                "order_line_id": line.line_id,
+                "item": _item(line),
+                "quantity": _quantity(quantity, line.unit),
+            }
+            for index, (line, quantity) in enumerate(chosen, 1)
+        ],
+    }
+    if carrier or tracking:
+        fields["carriage"] = {name: text for name, text in (("carrier", carrier), ("tracking", tracking)) if text}
+    if deliver:
+        fields["dates"] = _dates(deliver)
+    return fields
+
+
+def receiving(
+    standing: Standing, pieces: Sequence[Pieces], damaged: Sequence[Pieces], now: datetime, *, reason: str
+) -> Fields:
+    """A ReceivingAdvice: of the lines named, or of all that is on its way."""
+    chosen = _chosen(
+        standing, pieces, lambda line: standing.total(line, "despatched") - standing.total(line, *_ARRIVED)
+    )
+    broken = {one.line: to_scaled(one.quantity) for one in damaged}
+    for one in damaged:
+        _line(standing, one)
+    lines = []
+    for index, (line, quantity) in enumerate(chosen, 1):
+        bad = broken.pop(line.line_id, 0)
+        if not 0 <= bad <= quantity:
+            raise RefusedError(f"line {line.line_id}: {_text(quantity)} arrived", code="bad-argument")
+        told: Fields = {"line_id": str(index), "order_line_id": line.line_id, "item": _item(line)}
+        if quantity > bad:
+            told["accepted"] = _quantity(quantity - bad, line.unit)
+        if bad:
+            told["damaged"] = _quantity(bad, line.unit)
+            told["reason"] = _reason(reason or "damaged on arrival")
+        lines.append(told)
+    if broken:
+        raise RefusedError(f"line {min(broken)}: nothing of it arrives now", code="bad-argument")
+    return {"status": "ORIGINAL", "order": standing.key(), "received_at": _instant(now), "lines": lines}
+
+
+def invoice(
+    standing: Standing,
+    pieces: Sequence[Pieces],
+    today: date,
+    *,
+    tax: Decimal,
+    due: date | None,
+    parties: Sequence[Fields],
+) -> Fields:
+    """An Invoice at the order's prices: of the lines named, or of all that was despatched and not yet invoiced.
+
+    `tax` is the VAT rate of all lines in percent, category S (EN 16931, BT-151); 0 makes category Z.
+    """
+    currency = standing.order.currency
+    chosen = _chosen(
+        standing, pieces, lambda line: standing.total(line, "despatched") - standing.total(line, "invoiced")
+    )
+    vat = {"category": "S" if tax else "Z", "rate": format_decimal(tax), "scheme": "VAT"}
+    lines, net = [], Money.zero(currency) if currency else None
+    for index, (line, quantity) in enumerate(chosen, 1):
+        if line.price is None or net is None:
+            raise RefusedError(
+                f"line {line.line_id} was ordered without a price", code="no-price", hint="give the invoice as --file"
+            )
+        base = line.price_base or to_scaled(Decimal(1))
+        amount = _amount(line.price * quantity // base, currency)
+        net += amount
+        lines.append(
+            {
+                "line_id": str(index),
+                "order_line_id": line.line_id,
+                "item": _item(line),
+                "quantity": _quantity(quantity, line.unit),
+                "price": _price(line, currency),
+                "line_amount": _money(amount),
+                "tax": vat,
+            }
+        )
+    assert net is not None
+    owed = _amount(to_scaled(net.amount) * to_scaled(tax) // to_scaled(Decimal(100)), currency)
+    fields: Fields = {
+        "header": {"parties": list(parties)},
+        "type_code": COMMERCIAL_INVOICE,
+        "currency": currency,
+        "issued_on": today.isoformat(),
+        "order": standing.key(),
+        "lines": lines,
+        "tax_subtotals": [{"tax": vat, "taxable": _money(net), "amount": _money(owed)}],
+        "totals": {
+            "lines": _money(net),
+            "without_tax": _money(net),
+            "tax": _money(owed),
+            "with_tax": _money(net + owed),
+            "payable": _money(net + owed),
+        },
+        "legal_status": "ORIGINAL",
+    }
+    if due:
+        fields["due_on"] = due.isoformat()
+    return fields
+
+
+def change(standing: Standing, pieces: Sequence[Pieces], *, reason: str) -> Fields:
+    """An OrderChange with complete new values of the lines named; quantity 0 takes a line away."""
+    if not pieces:
+        raise RefusedError("a change names lines", code="bad-argument", hint="--line LINE=QUANTITY@PRICE")
+    currency = standing.order.currency
+    lines = []
+    for one in pieces:
+        row = _line(standing, one)
+        line: Fields = {
+            "line_id": row.line_id,
+            "item": _item(row),
+            "quantity": {"value": format_decimal(one.quantity), "unit": row.unit},
+        }
+        if one.price is not None:
+            line["price"] = {"amount": {"amount": format_decimal(one.price), "currency": currency}}
+        elif row.price is not None:
+            line["price"] = _price(row, currency)
+        if on := one.on.isoformat() if one.on else row.requested_on:
+            line["dates"] = [{"qualifier": "DELIVER", "on": on}]
+        lines.append(line)
+    fields: Fields = {
+        "order": standing.key(),
+        "order_revision": standing.order.revision,
+        "lines": lines,
+        "currency": currency,
+    }
+    if reason:
+        fields["reason"] = _reason(reason)
+    return fields
+
+
+def cancellation(standing: Standing, line_ids: Sequence[str], *, reason: str) -> Fields:
+    """An OrderCancellation of the whole order, or of lines of it."""
+    known = {line.line_id for line in standing.lines}
+    for one in line_ids:
+        if one not in known:
+            raise _no_line(standing, one)
+    fields: Fields = {"order": standing.key(), "order_revision": standing.order.revision, "line_ids": list(line_ids)}
+    if reason:
+        fields["reason"] = _reason(reason)
+    return fields
+
+
+def _chosen(
+    standing: Standing, pieces: Sequence[Pieces], rest: Callable[[OrderLineRow], int]
+) -> list[tuple[OrderLineRow, int]]:
+    """The lines named with their quantities, or every line with what is left of it."""
+    if pieces:
+        chosen = [(_line(standing, one), to_scaled(one.quantity)) for one in pieces]
+        for line, quantity in chosen:
+            if quantity <= 0:
+                raise RefusedError(f"line {line.line_id}: a quantity above 0 is expected", code="bad-argument")
+        return chosen
+    chosen = [(line, left) for line in standing.lines if (left := rest(line)) > 0]
+    if not chosen:
+        raise RefusedError(
+            f"nothing of order {standing.order.number} is left for this",
+            code="nothing-left",
+            hint=f"see: hansa order show {standing.order.number}",
+        )
+    return chosen
+
+
+def _line(standing: Standing, said: Pieces) -> OrderLineRow:
+    """The line of this id, or the only one with this item number."""
+    for line in standing.lines:
+        if line.line_id == said.line:
+            return line
+    found = [line for line in standing.lines if said.line in (line.gtin, line.seller_number, line.buyer_number)]
+    if len(found) == 1:
+        return found[0]
+    raise _no_line(standing, said.line)
+
+
+def _no_line(standing: Standing, name: str) -> RefusedError:
+    names = ", ".join(line.line_id for line in standing.lines)
+    return RefusedError(
+        f"order {standing.order.number} has no line {name!r}", code="unknown-line", hint=f"its lines are: {names}"
+    )
+
+
+def _item(line: OrderLineRow) -> Fields:
+    named = {
+        "gtin": line.gtin,
+        "seller_number": line.seller_number,
+        "buyer_number": line.buyer_number,
+        "description": line.description,
+    }
+    return {name: text for name, text in named.items() if text}
+
+
+def _price(line: OrderLineRow, currency: str) -> Fields:
+    price: Fields = {"amount": {"amount": _text(line.price or 0), "currency": currency}}
+    if line.price_base:
+        price["base_quantity"] = _quantity(line.price_base, line.unit)
+    return price
+
+
+def _text(scaled: int) -> str:
+    return format_decimal(from_scaled(scaled))
+
+
+def _quantity(scaled: int, unit: str) -> Fields:
+    return {"value": _text(scaled), "unit": unit}
+
+
+def _money(money: Money) -> Fields:
+    return {"amount": format_decimal(money.amount), "currency": money.currency}
+
+
+def _amount(scaled: int, currency: str) -> Money:
+    """A scaled amount in whole cents. What was cut off behind its sixth decimal cannot change how it is rounded."""
+    return Money(from_scaled(scaled), currency).rounded()
+
+
+def _dates(on: date) -> list[Fields]:
+    return [{"qualifier": "DELIVER", "on": on.isoformat()}]
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _reason(text: str) -> Fields:
+    return {"code": "by-hand", "text": text, "language": ""}

@@ -1,0 +1,62 @@
+"""Finds the adapter that the settings name, among the installed ones, and makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from adapters.base import Adapter
+from node import wire
+from node.config import AdapterSettings, Settings
+from node.core.document import DOCUMENTS
+from node.errors import ConfigError
+
+__all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter"]
+
+ADAPTER_GROUP = "hansa.adapters"
+"""Installed packages offer adapters under this entry point group."""
+
+
+class NodeTargets:
+    """The schema, as `adapters.base.Targets` shows it to mappings."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, dict[str, str]] = {}
+
+    def is_field(self, document_type: str, path: str) -> bool:
+        """Whether this is a field of the document type."""
+        return path in self._of(document_type)
+
+    def fields(self, document_type: str) -> Sequence[tuple[str, str]]:
+        """Every leaf as (path, kind)."""
+        return tuple(self._of(document_type).items())
+
+    def _of(self, document_type: str) -> dict[str, str]:
+        if document_type not in DOCUMENTS:
+            return {}
+        if document_type not in self._fields:
+            self._fields[document_type] = dict(wire.field_kinds(document_type))
+        return self._fields[document_type]
+
+
+def kinds() -> list[str]:
+    """The adapters that are installed, by name."""
+    return sorted(entry_points(group=ADAPTER_GROUP).names)
+
+
+def open_adapter(settings: Settings, one: AdapterSettings) -> Adapter:
+    """Make the adapter; only its own module is imported. Raises ConfigError when it is not installed or set wrong."""
+    found = [point for point in entry_points(group=ADAPTER_GROUP) if point.name == one.kind]
+    if not found:
+        raise ConfigError(
+            f"{settings.file}: adapter {one.name!r}: no adapter {one.kind!r} is installed",
+            hint=f"installed are: {', '.join(kinds()) or 'none'}",
+        )
+    try:
+        make = found[0].load()
+    except ImportError as error:
+        raise ConfigError(
+            f"adapter {one.kind!r} cannot be loaded: {error}", hint="install the package that it needs"
+        ) from None
+    made: Adapter = make({**one.options, "name": one.name}, settings.home, NodeTargets())
+    return made

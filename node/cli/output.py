@@ -1,0 +1,137 @@
+"""How results are shown: tables on a terminal, aligned plain text in a pipe, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from node.errors import HansaError
+
+__all__ = ["Output"]
+
+GAP = "  "
+
+
+class Output:
+    """Standard output for results, standard error for everything else."""
+
+    def __init__(self, *, json: bool, color: bool) -> None:
+        self.json = json
+        self.terminal = sys.stdout.isatty()
+        self._color = color and "NO_COLOR" not in os.environ
+
+    def result(self, value: Any) -> None:
+        """The result itself, for programs."""
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def line(self, text: str = "") -> None:
+        """One line for people; nothing under --json."""
+        if not self.json:
+            print(text)
+
+    def note(self, text: str) -> None:
+        """One line beside the result: progress, remarks, what to do next."""
+        print(text, file=sys.stderr)
+
+    def heading(self, text: str) -> None:
+        """A line above what follows."""
+        self.line()
+        self._rich(f"[bold]{_plain(text)}[/bold]") if self.terminal and self._color else self.line(text)
+
+    def pairs(self, values: Sequence[tuple[str, str]]) -> None:
+        """Names and values, one to a line; empty values are left out."""
+        shown = [(name, value) for name, value in values if value]
+        width = max((len(name) for name, _ in shown), default=0)
+        for name, value in shown:
+            self.line(f"{name.ljust(width)}{GAP}{value}")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str, right: str = "") -> None:
+        """Rows below their columns. `right` names the columns with figures, separated by spaces."""
+        if not rows:
+            self.line(empty)
+        elif self.terminal:
+            self._rich_table(columns, rows, right.split())
+        else:
+            self._plain_table(columns, rows, right.split())
+
+    def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+        lines = [[name.upper() for name in columns], *([cell or "-" for cell in row] for row in rows)]
+        widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+        for line in lines:
+            cells = (
+                cell.rjust(width) if name in right else cell.ljust(width)
+                for name, cell, width in zip(columns, line, widths, strict=True)
+            )
+            print(GAP.join(cells).rstrip())
+
+    def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold" if self._color else "")
+        for name in columns:
+            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_plain(cell) for cell in row))
+        self._rich(table)
+
+    def _rich(self, what: Any) -> None:
+        from rich.console import Console
+
+        Console(no_color=not self._color, highlight=False, soft_wrap=isinstance(what, str)).print(what)
+
+    def ask(self, question: str) -> bool:
+        """A yes from the person at the terminal; no when there is none."""
+        if not sys.stdin.isatty():
+            return False
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def error(self, error: HansaError) -> None:
+        """What went wrong, and what to do, on standard error."""
+        if self.json:
+            from node.control import error_as_fields
+
+            print(json.dumps({"error": error_as_fields(error)}, ensure_ascii=False), file=sys.stderr)
+            return
+        self.note(f"hansa: {error.message}")
+        if error.hint:
+            self.note(f"       {error.hint}")
+
+    def flush(self) -> None:
+        """Write what is still held back; a reader that has gone is no error."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody reads any more: let the interpreter's last flush go nowhere."""
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
+def _plain(text: str) -> str:
+    """Text that rich shows as it is."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def shown(value: Any) -> str:
+    """A JSON value in a table's cell."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={shown(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(one) for one in value)
+    return str(value)

@@ -1,0 +1,284 @@
+"""The command line: every command with its arguments and its help. Knows nothing of what the commands do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+__all__ = ["build_parser"]
+
+Parser = argparse.ArgumentParser
+Group = Callable[..., Parser]
+
+DESCRIPTION = "A small node beside your ERP: partner companies exchange signed stock, orders, despatches and invoices."
+EPILOG = "Start with: hansa init, hansa run. `hansa COMMAND --help` says what a command does."
+EXIT_CODES = (
+    """exit codes: 0 done, 1 failed, 2 settings or usage, 3 refused, 4 not now (try again), 5 our own system failed"""
+)
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: Parser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"hansa {version('hansa')}\n")
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(prog="hansa", description=DESCRIPTION, epilog=f"{EPILOG}\n{EXIT_CODES}", formatter_class=_Help)
+    parser.set_defaults(home=None, json=False, color=True)
+    _add_globals(parser)
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
+    add = _adder(parser, "commands", "")
+    _node_commands(add)
+    _partner_commands(_adder(add("partner", "companies we exchange documents with"), "partner commands", "partner."))
+    _key_commands(_adder(add("key", "our signing keys"), "key commands", "key."))
+    _adapter_commands(
+        _adder(add("adapter", "our own systems: files, databases, the ERP"), "adapter commands", "adapter.")
+    )
+    _availability(add("availability", "what is there of an item, at our sites and at partners", "availability"))
+    _order_commands(_adder(add("order", "orders, and what follows on them, by hand"), "order commands", "order."))
+    _document_commands(_adder(add("documents", "what was sent and received"), "document commands", "documents."))
+    _evidence_commands(_adder(add("evidence", "proof for a third party"), "evidence commands", "evidence."))
+    _config_commands(_adder(add("config", "the settings in HOME/hansa.toml"), "config commands", "config."))
+    return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of descriptions, and wide columns."""
+
+    def __init__(self, prog: str, **kwargs: object) -> None:
+        super().__init__(prog, max_help_position=30, width=110)
+
+
+def _add_globals(parser: Parser, *, below: bool = False) -> None:
+    """The options that stand before or after the command's name alike."""
+
+    def otherwise(value: object) -> object:
+        return argparse.SUPPRESS if below else value
+
+    group = parser.add_argument_group("everywhere")
+    group.add_argument(
+        "--home", metavar="FOLDER", default=otherwise(None), help="the node's home; else $HANSA_HOME, else ~/.hansa"
+    )
+    group.add_argument("--json", action="store_true", default=otherwise(False), help="answer in JSON, for programs")
+    group.add_argument("--no-color", dest="color", action="store_false", default=otherwise(True), help="no colours")
+
+
+def _adder(parser: Parser, title: str, prefix: str) -> Group:
+    """A function that adds commands below this parser."""
+    commands = parser.add_subparsers(title=title, metavar="COMMAND", required=True)
+
+    def add(name: str, meaning: str, command: str = "", *, more: str = "") -> Parser:
+        text = f"{meaning[0].upper()}{meaning[1:]}.{' ' + more if more else ''}"
+        made: Parser = commands.add_parser(name, help=meaning, description=text, formatter_class=_Help)
+        if command or prefix:
+            made.set_defaults(command=command or prefix + name)
+        _add_globals(made, below=True)
+        return made
+
+    return add
+
+
+def _node_commands(add: Group) -> None:
+    init = add(
+        "init",
+        "make a home: settings, keys, database and our card",
+        "init",
+        more="Prints the recovery key once: write it down and keep it away from this machine.",
+    )
+    init.add_argument(
+        "--id", required=True, metavar="ID", help="our participant id, such as 0088:4012345000009 (a GLN)"
+    )
+    init.add_argument("--name", required=True, help="our company's name")
+    init.add_argument("--role", action="append", default=[], help="retailer, supplier, ...; may be repeated")
+    init.add_argument(
+        "--listen", default="", metavar="HOST:PORT", help="where partners reach us; without it we dial out"
+    )
+    init.add_argument(
+        "--advertise", default="", metavar="HOST:PORT", help="the address in our card; else that of --listen"
+    )
+    init.add_argument("--email", default="", help="whom partners write to")
+    add("run", "run the node until it is told to stop (SIGTERM or Ctrl-C)", "run")
+    add(
+        "status",
+        "who is connected, what waits, what is stuck",
+        "status",
+        more="Exits with 4 when the node is not running.",
+    )
+    backup = add(
+        "backup",
+        "copy the database and the settings while the node runs",
+        "backup",
+        more=("The private keys are not in it: keep HOME/keys by itself."),
+    )
+    backup.add_argument("folder", help="an empty or new folder that takes the copy")
+    add(
+        "demo", "show what the node does, on real trade data", "demo", more="Runs scripts/demo of a checkout."
+    ).add_argument("arguments", nargs="*", help="for the demonstration; after -- when they begin with -")
+
+
+def _partner_commands(add: Group) -> None:
+    card = add("card", "show or write our own card, for partners to add")
+    card.add_argument("--out", metavar="FILE", help="write the card to this file")
+    new = add(
+        "add", "take a partner's card", more="Nothing is exchanged before both have compared fingerprints (confirm)."
+    )
+    new.add_argument("card", metavar="FILE", help="the card; - reads what is pasted")
+    new.add_argument("--name", help="our name for the partner; else the card's")
+    confirm = add("confirm", "countersign a partner's card after comparing its fingerprint, by telephone say")
+    confirm.add_argument("partner", metavar="ID")
+    confirm.add_argument("fingerprint", help="as the partner read it to you")
+    add("list", "all partners")
+    _partner(add("show", "one partner: cards, keys, positions, what it accepts"))
+    _partner(add("ping", "ask a connected partner for a sign of life"))
+    _partner(add("go-live", "agree that documents count from now on; starts when both sides have agreed"))
+    revoke = _partner(add("revoke", "end the exchange with a partner now, and close its session"))
+    revoke.add_argument("--reason", default="", help="kept, and sent where the partner is still connected")
+    revoke.add_argument("--yes", action="store_true", help="do not ask")
+    terms = _partner(add("terms", "the trade terms in force, and those of our settings"))
+    terms.add_argument("--send", action="store_true", help="send those of our settings to the partner")
+    terms.add_argument("--number", help="with --send: our number of this document")
+
+
+def _partner(parser: Parser) -> Parser:
+    parser.add_argument("partner", metavar="ID", help="the partner's participant id")
+    return parser
+
+
+def _key_commands(add: Group) -> None:
+    add("list", "our keys, and since when they are in force")
+    add("rotate", "make new keys; partners get the new card on their links, and the old key still counts until then")
+    revoke = add(
+        "revoke", "declare a key of ours stolen or lost", more="Documents after the last good one do not count."
+    )
+    revoke.add_argument("key", metavar="KEY_ID")
+    revoke.add_argument("--reason", required=True, help="kept, and sent to the partners")
+    revoke.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _adapter_commands(add: Group) -> None:
+    add("list", "the adapters of our settings, and where they stand")
+    for name, meaning in (
+        ("check", "try settings, connection and mapping, changing nothing"),
+        ("preview", "show what a pull would send, sending nothing"),
+        ("pull", "take what is new now, instead of at the next turn"),
+    ):
+        parser = add(name, meaning)
+        parser.add_argument("name", help="the adapter's name in our settings")
+        if name == "preview":
+            parser.add_argument("--limit", type=int, default=20, metavar="N", help="documents shown at most (20)")
+    start = add("start", "let an adapter send: shows what its first pull would send, and waits for a yes")
+    start.add_argument("name", help="the adapter's name in our settings")
+    start.add_argument("--start-from", metavar="DATE", help="take only what is dated from this day on")
+    start.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _availability(parser: Parser) -> None:
+    parser.add_argument("items", nargs="+", metavar="ITEM", help="GTIN, our item number or a partner's")
+    parser.add_argument("--location", metavar="CODE", help="only there")
+    parser.add_argument("--partner", metavar="ID", help="only this partner's; - is our own stock")
+    parser.add_argument("--quantity", metavar="N", help="say who can deliver so many")
+    parser.add_argument("--by", metavar="DATE", help="count what is expected until this day")
+    parser.add_argument("--max-age", type=int, metavar="SECONDS", help="ask partners whose figures are older")
+
+
+def _order_commands(add: Group) -> None:
+    place = _by_hand(add("place", "send an order"), partner=True)
+    place.add_argument("--line", action="append", default=[], metavar="ITEM=QTY[@PRICE]", help="may be repeated")
+    place.add_argument("--currency", help="of the prices, such as EUR")
+    place.add_argument("--unit", default="C62", help="UN/ECE Rec 20 code of the quantities (C62: pieces)")
+    place.add_argument("--deliver", metavar="DATE", help="when it is wanted")
+    place.add_argument("--ship-to", metavar="CODE", help="our location that takes the goods")
+    place.add_argument("--customer-order", metavar="NUMBER", help="the customer's order that this fulfils")
+    respond = _by_hand(add("respond", "answer an order: accept, reject, or line by line"), order=True)
+    kind = respond.add_mutually_exclusive_group()
+    kind.add_argument("--accept", action="store_true", help="all of it")
+    kind.add_argument("--reject", action="store_true", help="none of it; needs --reason")
+    respond.add_argument(
+        "--line",
+        action="append",
+        default=[],
+        metavar="LINE=QTY[@DATE]",
+        help="so much of this line; the rest is rejected",
+    )
+    respond.add_argument("--deliver", metavar="DATE", help="when it comes")
+    despatch = _by_hand(add("despatch", "say that goods are on their way"), order=True)
+    despatch.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help="without: all that is open")
+    despatch.add_argument("--carrier", default="")
+    despatch.add_argument("--tracking", default="", help="the carrier's number")
+    despatch.add_argument("--deliver", metavar="DATE", help="when they arrive")
+    receive = _by_hand(add("receive", "say what has arrived"), order=True)
+    receive.add_argument(
+        "--line", action="append", default=[], metavar="LINE=QTY", help="without: all that is on its way"
+    )
+    receive.add_argument("--damaged", action="append", default=[], metavar="LINE=QTY", help="of these, damaged")
+    invoice = _by_hand(add("invoice", "invoice what was despatched and not yet invoiced"), order=True)
+    invoice.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help="without: all of it")
+    invoice.add_argument("--tax", metavar="PERCENT", help="VAT rate of all lines (category S)")
+    invoice.add_argument("--due", metavar="DATE", help="when it is to be paid")
+    change = _by_hand(add("change", "ask for other quantities or prices of an order of ours"), order=True)
+    change.add_argument(
+        "--line", action="append", default=[], metavar="LINE=QTY[@PRICE]", help="new values; 0 takes it away"
+    )
+    cancel = _by_hand(add("cancel", "ask to cancel an order of ours, or lines of it"), order=True)
+    cancel.add_argument("--line", action="append", default=[], metavar="LINE", help="without: the whole order")
+    show = add("show", "one order over all companies: ordered, accepted, despatched, received, invoiced")
+    show.add_argument("order", metavar="NUMBER", help="ours, the partner's, or the customer order's")
+    show.add_argument("--partner", metavar="ID", help="where several partners use the number")
+    orders = add("list", "orders, newest first")
+    orders.add_argument("--partner", metavar="ID", help="only with this partner")
+    orders.add_argument("--open", action="store_true", help="only those with something left to do")
+    orders.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+
+
+def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False) -> Parser:
+    """Arguments of every document that is made by hand."""
+    if order:
+        parser.add_argument("order", nargs="?", metavar="ORDER", help="the order's number; not needed with --file")
+    parser.add_argument(
+        "--number", metavar="N", help="our number of this document; numbers are your company's, never ours"
+    )
+    parser.add_argument("--file", metavar="FILE", help="the document as JSON fields instead; - reads standard input")
+    parser.add_argument(
+        "--partner", metavar="ID", help="the partner" if partner else "where several use the order's number"
+    )
+    if order:
+        parser.add_argument("--reason", default="", help="why, for people")
+    return parser
+
+
+def _document_commands(add: Group) -> None:
+    listed = add("list", "documents, newest first")
+    listed.add_argument("--partner", metavar="ID", help="only with this partner")
+    listed.add_argument("--direction", choices=("out", "in"), help="sent or received")
+    listed.add_argument("--type", help="such as Order")
+    listed.add_argument("--state", choices=("waiting", "sent", "taken", "refused", "held", "withdrawn"))
+    listed.add_argument("--number", help="the document's own number")
+    listed.add_argument("--before", type=int, metavar="ID", help="older than this document; for the next page")
+    listed.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    for name, meaning in (
+        ("show", "one document, with all its fields"),
+        ("withdraw", "take back a document that has not been sent yet"),
+        ("release", "try a held document again, and what waits behind it"),
+    ):
+        add(name, meaning).add_argument("document", type=int, metavar="ID", help="its id in `hansa documents list`")
+
+
+def _evidence_commands(add: Group) -> None:
+    export = add("export", "write one file that proves what was exchanged with a partner")
+    _partner(export)
+    export.add_argument("--out", required=True, metavar="FILE")
+    verify = add(
+        "verify", "check such a file, without a node", more="Give the fingerprints that you know from elsewhere."
+    )
+    verify.add_argument("file", metavar="FILE")
+    verify.add_argument("--expect", action="append", default=[], metavar="ID=FINGERPRINT", help="may be repeated")
+
+
+def _config_commands(add: Group) -> None:
+    add("check", "read the settings and say what is wrong")
+    add("describe", "the manual of all settings")
