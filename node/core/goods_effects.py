@@ -431,7 +431,8 @@ def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
         if found is None:
             continue
         _sent_by(step, found[0], biller)
-        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
+        # Catch weight is billed as weighed, and counted as ordered.
+        quantity = _scaled(line.delivered_quantity or line.quantity, found[1], f"{path}.quantity")
         pieces.append(_Piece(*found, event, quantity, "", "", path))
     _record(step, pieces, document.issued_on.isoformat() if document.issued_on else None, reference)
     if event == "invoiced":

@@ -29,6 +29,8 @@ __all__ = ["response"]
 
 _EVENT_OF = {
     ScheduleOutcome.ACCEPTED: "accepted",
+    # Too late to change or cancel, because it is on its way: it will come.
+    ScheduleOutcome.DESPATCHED: "accepted",
     ScheduleOutcome.BACK_ORDERED: "back_ordered",
     ScheduleOutcome.REJECTED: "rejected",
     ScheduleOutcome.SUBSTITUTED: "substituted",
@@ -83,7 +85,7 @@ class _Answer:
         agreed = outcome in (ResponseOutcome.ACCEPTED, ResponseOutcome.CHANGED)
         decided = agreed or outcome is ResponseOutcome.REJECTED
         requests = self._requests() if document.answers is not None and decided else []
-        whole = decided and not document.lines
+        whole = outcome in _DEFAULT_EVENT and not document.lines
         if requests and requests[0].event == "change_requested":
             if agreed:
                 self._agree_to_change(requests, {line.line_id for line in document.lines})
@@ -96,8 +98,10 @@ class _Answer:
                 self._note(requests, "rejected")
         elif whole:
             self._whole_order(_DEFAULT_EVENT[outcome])
+        # A refused request says nothing of lines whose pieces carry no word of their own.
+        default = None if requests and not agreed else _DEFAULT_EVENT.get(outcome)
         for place, line in enumerate(document.lines):
-            self._line(place, line)
+            self._line(place, line, default)
         self._put(requests)
 
     def _put(self, requests: list[LineEventRow]) -> None:
@@ -196,32 +200,36 @@ class _Answer:
                 self.answered.add(row.line_id)
                 self._add(row.line_id, event, row.quantity, on=self._date(None, None), detail=reason)
 
-    def _line(self, place: int, line: OrderResponseLine) -> None:
+    def _line(self, place: int, line: OrderResponseLine, default: str | None) -> None:
         """The pieces of one line, or the line as one piece where the response gives none."""
-        row = self.lines.get(line.line_id)
+        line_id = line.substitutes_line or line.line_id
+        row = self.lines.get(line_id)
         if row is None:
-            raise Refused("unknown-line", f"lines[{place}].line_id", f"the order has no line {line.line_id!r}")
-        reason, default = reason_text(line.reason), _DEFAULT_EVENT.get(self.document.outcome)
+            raise Refused("unknown-line", f"lines[{place}].line_id", f"the order has no line {line_id!r}")
+        reason = reason_text(line.reason)
+        other_item = line.substituted or bool(line.substitutes_line)
         total = 0
         if not line.schedule and default:
-            event = "substituted" if line.substituted and default == "accepted" else default
+            event = "substituted" if other_item and default == "accepted" else default
             total = self._scaled(line.quantity, row, f"lines[{place}].quantity") if line.quantity else row.quantity
-            self.answered.add(line.line_id)
-            self._add(line.line_id, event, total, on=self._date(None, None), detail=reason)
+            self.answered.add(line_id)
+            self._add(line_id, event, total, on=self._date(None, None), detail=reason)
         for at, piece in enumerate(line.schedule):
             event = _EVENT_OF.get(piece.outcome) or default or ""
+            if event == "accepted" and other_item:
+                event = "substituted"
             if not event or piece.quantity is None:
                 continue
             path = f"lines[{place}].schedule[{at}].quantity"
             quantity = self._scaled(piece.quantity, row, path)
             total += quantity
-            self.answered.add(line.line_id)
+            self.answered.add(line_id)
             detail = reason_text(piece.reason) or reason
             if piece.substitute is not None:
                 other = piece.substitute
                 detail = f"{other.gtin or other.seller_number or other.description} {detail}".rstrip()
             on = self._date(piece.dates, None)
-            self._add(line.line_id, event, quantity, on=on, detail=detail, schedule_id=piece.schedule_id)
+            self._add(line_id, event, quantity, on=on, detail=detail, schedule_id=piece.schedule_id)
         tolerance = self.step.book.tolerance
         if self.standing and exceeds(total, row.quantity, tolerance.quantity_over if tolerance else None):
             self.step.remark("over-answered", f"lines[{place}]", "the pieces add up to more than the line orders")
