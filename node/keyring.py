@@ -46,6 +46,8 @@ _FILE = re.compile(r"(signing|tls)-([0-9]{4})-([0-9a-f]{16})\.pem").fullmatch
 # RFC 5280, 4.1.2.5: "no well-defined expiration date". How long a key counts is for the card to say.
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 _NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+# The same for everybody: TLS servers may tell strangers the subjects of the certificates that they let in.
+_SUBJECT = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TLS_NAME)])
 _PUBLIC_KEYS_CACHED = 4096
 
 
@@ -96,22 +98,23 @@ def spki_sha256(certificate: x509.Certificate) -> bytes:
 def check_certificate(key: TlsKey) -> None:
     """Check a certificate on a partner's card. Raises RefusedError ``bad-certificate``.
 
-    It is self-signed with an ECDSA P-256 key that fits its hash, names `TLS_NAME`, and its subject is the hash of its
-    own key: a certificate under another's subject would stand in that one's way where TLS looks certificates up.
+    It is self-signed with an ECDSA P-256 key that fits its hash, says nothing but `TLS_NAME`, and its key identifiers
+    are its own: under another's identifier it would stand in that one's way where TLS looks certificates up.
     """
     try:
         certificate = x509.load_der_x509_certificate(key.certificate)
         public_key = certificate.public_key()
         certificate.verify_directly_issued_by(certificate)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        subject_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        issuer_id = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         sound = (
             isinstance(public_key, ec.EllipticCurvePublicKey)
             and isinstance(public_key.curve, ec.SECP256R1)
             and spki_sha256(certificate) == key.spki_sha256
             and names.get_values_for_type(x509.DNSName) == [TLS_NAME]
-            and certificate.subject == _subject(key.spki_sha256)
-            and identifier.digest == key.spki_sha256[:20]
+            and certificate.subject == _SUBJECT
+            and subject_id == issuer_id == key.spki_sha256[:20]
         )
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
         sound = False
@@ -123,21 +126,16 @@ def check_certificate(key: TlsKey) -> None:
         )
 
 
-def _subject(spki_hash: bytes) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{TLS_NAME} {spki_hash[:16].hex()}")])
-
-
 def _certify(private: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     """A certificate that says nothing about its owner: partners compare its key with the card, nothing else."""
     public_key = private.public_key()
     spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     spki_hash = hashlib.sha256(spki).digest()
-    name = _subject(spki_hash)
     # The key identifiers let the TLS library tell the self-signed certificates of several partners apart.
     return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(_SUBJECT)
+        .issuer_name(_SUBJECT)
         .public_key(public_key)
         .serial_number(int.from_bytes(spki_hash[:16], "big") | 1)
         .not_valid_before(_NOT_BEFORE)
