@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
 from node.errors import UnavailableError
 from node.store.faults import translate
-from node.store.statements import Bulk
+from node.store.statements import SEVERAL, Bulk
 
 __all__ = ["PostgresSession", "Session", "SqliteSession"]
 
@@ -173,6 +174,20 @@ class SqliteSession(Session):
 
     def _intact(self) -> bool:
         return bool(self.raw.in_transaction)
+
+    def put(self, bulk: Bulk, rows: Sequence[Sequence[Any]]) -> None:
+        """Add, or insert or replace, rows of one table."""
+        count = len(rows)
+        whole = count - count % SEVERAL
+        try:
+            execute = self._cursor.execute
+            for first in range(0, whole, SEVERAL):
+                execute(bulk.several, tuple(chain.from_iterable(rows[first : first + SEVERAL])))
+            if whole < count:
+                # Plain tuples: the driver takes a named one apart at half the speed (measured).
+                self._cursor.executemany(bulk.sql, map(tuple, rows[whole:]))
+        except self._errors as error:
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> NoReturn:
         # Otherwise the next statement would be a transaction of its own.

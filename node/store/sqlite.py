@@ -30,6 +30,7 @@ _PRAGMAS = (
     "PRAGMA cache_size = -32768",
     "PRAGMA mmap_size = 268435456",
     "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA wal_autocheckpoint = 4000",
 )
 
 

@@ -27,7 +27,7 @@ class StockStatements:
         of_snapshot = sa.and_(SNAPSHOT.c.partner_id == _C.partner_id, SNAPSHOT.c.snapshot == _C.snapshot)
         current = sa.exists().where(of_snapshot, SNAPSHOT.c.state == word("current"))
         in_force = sa.or_(_C.partner_id == _OURS, current)
-        by_key = (_C.item_key, _C.partner_id, _C.location, _C.pool, _C.status)
+        by_key = list(STOCK.primary_key)  # the order in which they lie: nothing is sorted
         figures = sa.select(STOCK).where(in_force).order_by(*by_key)
         self.figure = sql(figures.where(_C.item_key == parameter("of_item")), "of_item")
         self.figures = sql(figures.where(_C.item_key.in_(listed(sql.name, "item_keys", "text"))), "item_keys")
