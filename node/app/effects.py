@@ -235,6 +235,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
         return
     documents = [one.document for one in moving if one.document is not None]
     book = orders.book_for(tx, ctx, partner, documents)
+    new_order_id = orders.order_ids(tx, documents)
     at = ctx.now_micros()
     held: set[str] = set()
     for one in moving:
@@ -249,7 +250,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
             document_id=one.document_id,
             at=at,
             book=book,
-            new_order_id=lambda: tx.orders.next_ids(1),
+            new_order_id=new_order_id,
         )
         if one.effects.refuse:
             one.refuse(one.effects.findings)

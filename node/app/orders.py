@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from node import wire
 from node.app.context import Context
 from node.core import order_book, order_view
 from node.core.document import Document
+from node.core.document.order import Order
 from node.core.document.terms import Tolerance
 from node.core.rows import DocumentRow, OrderRow, PartnerRow
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["book_for", "find", "show", "tolerance_for", "undo_refused", "write"]
+__all__ = ["book_for", "find", "order_ids", "show", "tolerance_for", "undo_refused", "write"]
 
 
 def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequence[Document]) -> order_book.Book:
@@ -28,6 +29,13 @@ def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequ
     lines = tx.orders.lines(ids) if ids else []
     events = tx.orders.events(ids) if ids else []
     return order_book.Book.of_rows(own, orders, lines, events, tolerance_for(ctx, partner.partner_id))
+
+
+def order_ids(tx: Transaction, documents: Sequence[Document]) -> Callable[[], int]:
+    """Gives an id to each new order of these documents; all are reserved at once."""
+    count = sum(isinstance(document, Order) for document in documents)
+    ids = iter(range(first := tx.orders.next_ids(count), first + count)) if count else iter(())
+    return lambda: next(ids)
 
 
 def tolerance_for(ctx: Context, partner_id: str) -> Tolerance:

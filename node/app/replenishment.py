@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from node.app.context import Context
 from node.app.inventory import put_own
@@ -19,33 +19,42 @@ from node.ports import Transaction
 
 __all__ = ["check_items", "demand_id", "trigger"]
 
+Demand = tuple[Order, str]
+"""An order and the id of its line that draws stock down."""
+
 
 def trigger(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> set[str]:
     """Ask for more of what these documents draw down; returns the partners that have something to get."""
-    own = tx.partners.own().partner_id
-    demands: dict[str, list[str]] = {}
+    demands: dict[str, list[Demand]] = {}
     for document in documents:
         if isinstance(document, Order):
-            for line in document.lines:
-                if line.item is None:
-                    continue
-                try:
-                    key = item_key(line.item, own)
-                except RefusedError:
-                    continue
-                demands.setdefault(key, []).append(demand_id(tx, ctx, document, line.line_id))
+            _add_demands(demands, document, tx.partners.own().partner_id)
         elif isinstance(document, ReplenishmentResponse):
             _take_response(tx, ctx, partner_id, document)
     return check_items(tx, ctx, demands) if demands else set()
 
 
-def check_items(tx: Transaction, ctx: Context, demands: dict[str, list[str]]) -> set[str]:
+def _add_demands(demands: dict[str, list[Demand]], order: Order, own: str) -> None:
+    for line in order.lines:
+        if line.item is None:
+            continue
+        try:
+            demands.setdefault(item_key(line.item, own), []).append((order, line.line_id))
+        except RefusedError:
+            continue
+
+
+def check_items(tx: Transaction, ctx: Context, demands: Mapping[str, Sequence[Demand]]) -> set[str]:
     """Compare these items' stock with their reorder points, and submit a request to each partner that is due one."""
     rules = tx.stock.rules(list(demands))
     if not rules:
         return set()
     figures = [row for row in tx.stock.figures([rule.item_key for rule in rules]) if row.partner_id == ""]
-    due = replenish.due(rules, figures, demands, now=ctx.now_micros(), repeat_after=_repeat_micros(ctx))
+    ids = {
+        rule.item_key: [demand_id(tx, ctx, order, line_id) for order, line_id in demands[rule.item_key]]
+        for rule in rules
+    }
+    due = replenish.due(rules, figures, ids, now=ctx.now_micros(), repeat_after=_repeat_micros(ctx))
     if not due:
         return set()
     woken = set()

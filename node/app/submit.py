@@ -228,6 +228,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
     standing = [one for one in outgoing if one.state == "waiting"]
     book = orders.book_for(tx, ctx, partner, [one.document for one in standing])
     own = tx.partners.own().partner_id
+    new_order_id = orders.order_ids(tx, [one.document for one in standing])
     at = ctx.now_micros()
     for one in standing:
         buyer = partner.partner_id if isinstance(one.document, OrderResponse) else own
@@ -242,7 +243,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
             document_id=one.document_id,
             at=at,
             book=book,
-            new_order_id=lambda: tx.orders.next_ids(1),
+            new_order_id=new_order_id,
         )
         if one.effects.refuse or one.effects.hold:
             one.refuse(*one.effects.findings)
