@@ -66,6 +66,12 @@ def texts(element: Element | None, path: str) -> list[str]:
     return [said for said in (text(found) for found in each(element, path)) if said]
 
 
+def attribute(element: Element | None, path: str, name: str) -> str:
+    """An attribute of the element at a path, or nothing."""
+    found = one(element, path)
+    return "" if found is None else str(found.get(name, ""))
+
+
 def some(**fields: Any) -> Fields:
     """Fields without those that say nothing."""
     return {name: value for name, value in fields.items() if value not in (None, "", [], {}, False)}
@@ -268,9 +274,9 @@ def properties(element: Element | None) -> list[Fields]:
             quantity=quantity(found, "ValueQuantity"),
             qualifier=text(found, "ValueQualifier"),
             code=text(found, "NameCode"),
-            code_list="" if one(found, "NameCode") is None else one(found, "NameCode").get("listID", ""),
+            code_list=attribute(found, "NameCode", "listID"),
             id=text(found, "ID"),
-            scheme="" if one(found, "ID") is None else one(found, "ID").get("schemeID", ""),
+            scheme=attribute(found, "ID", "schemeID"),
         )
         for found in each(element, "AdditionalItemProperty")
     ]
