@@ -11,7 +11,7 @@ from node.config import AdapterSettings, Settings
 from node.core.document import DOCUMENTS
 from node.errors import ConfigError
 
-__all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter"]
+__all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter", "start_setting"]
 
 ADAPTER_GROUP = "hansa.adapters"
 """Installed packages offer adapters under this entry point group."""
@@ -44,8 +44,16 @@ def kinds() -> list[str]:
     return sorted(entry_points(group=ADAPTER_GROUP).names)
 
 
-def open_adapter(settings: Settings, one: AdapterSettings) -> Adapter:
-    """Make the adapter; only its own module is imported. Raises ConfigError when it is not installed or set wrong."""
+def start_setting(name: str) -> str:
+    """Under which name the store keeps from which day on an adapter takes documents."""
+    return f"adapter-start {name}"
+
+
+def open_adapter(settings: Settings, one: AdapterSettings, start_from: str) -> Adapter:
+    """Make the adapter; only its own module is imported. `start_from` is a day, or "" for that of the settings.
+
+    Raises ConfigError when it is not installed or set wrong.
+    """
     found = [point for point in entry_points(group=ADAPTER_GROUP) if point.name == one.kind]
     if not found:
         raise ConfigError(
@@ -58,5 +66,8 @@ def open_adapter(settings: Settings, one: AdapterSettings) -> Adapter:
         raise ConfigError(
             f"adapter {one.kind!r} cannot be loaded: {error}", hint="install the package that it needs"
         ) from None
-    made: Adapter = make({**one.options, "name": one.name}, settings.home, NodeTargets())
+    section = {**one.options, "name": one.name}
+    if start_from or one.start_from:
+        section["start_from"] = start_from or one.start_from
+    made: Adapter = make(section, settings.home, NodeTargets())
     return made

@@ -112,13 +112,10 @@ class _Reader:
 def _check_whole(settings: Settings, path: Path) -> None:
     """What no single key shows. Raises ConfigError."""
     fault = _Reader(path).fault
-    for section, names in (
-        ("database", ("url", "url_env", "url_file")),
-        ("node", ("passphrase_env", "passphrase_file")),
-    ):
-        given = [name for name in names if getattr(getattr(settings, section), name)]
-        if len(given) > 1:
-            raise fault(f"{section}.{given[1]}", f"at most one of {', '.join(names)}")
+    names = ("url", "url_env", "url_file")
+    given = [name for name in names if getattr(settings.database, name)]
+    if len(given) > 1:
+        raise fault(f"database.{given[1]}", f"at most one of {', '.join(names)}")
     for key in ("listen", "advertise"):
         text = getattr(settings.node, key)
         host, _, port = text.rpartition(":")

@@ -66,10 +66,6 @@ class NodeSettings:
     advertise: str = setting(
         "", "host:port in our card; empty: the card names no address", example="hansa.a.example:7420"
     )
-    passphrase_env: str = setting(
-        "", "environment variable with the passphrase of our private keys", example="HANSA_KEYS"
-    )
-    passphrase_file: str = setting("", "file with the passphrase of our private keys", example="/run/secrets/keys")
     grace_seconds: int = setting(20, "how long a stopping node may finish what is in hand", unit="s", least=0, most=600)
 
 
@@ -282,12 +278,6 @@ class Settings:
             or _secret(self, "database.url", given.url_env, given.url_file)
             or f"sqlite:///{self.home / 'hansa.db'}"
         )
-
-    @property
-    def key_passphrase(self) -> bytes | None:
-        """The passphrase of our private keys, if they have one. Raises ConfigError when it cannot be read."""
-        text = _secret(self, "node.passphrase", self.node.passphrase_env, self.node.passphrase_file)
-        return text.encode() if text else None
 
     def partner(self, partner_id: str) -> PartnerSettings:
         """What is set for this partner; the defaults where nothing is."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from node import wire
-from node.app import exchange, submit
+from node.app import erp, exchange, submit
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, operation
 from node.core import card
@@ -111,7 +111,14 @@ def _fields(row: DocumentRow) -> dict[str, Any] | None:
 
 @operation("documents.release")
 def documents_release(host: Host, *, document: int, refuse: str | None = None) -> dict[str, Any]:
-    """Take a held document after all, or refuse it with a reason; what waited behind it follows."""
+    """Take a held document after all, or refuse it with a reason; what waited behind it follows.
+
+    A document that our own system would not take is handed over again.
+    """
+    handover = host.store.read(lambda tx: tx.handovers.get(document))
+    if handover is not None and handover.state == "failed" and refuse is None:
+        host.store.write(lambda tx: erp.retry(tx, host.ctx, document))
+        return documents_show(host, document=document)
     woken = host.store.write(
         lambda tx: exchange.resolve_held(tx, host.ctx, document, take=refuse is None, reason=refuse or "")
     )

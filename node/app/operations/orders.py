@@ -19,7 +19,7 @@ from node.core.rows import OrderRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__: list[str] = []
+__all__ = ["send_fields"]
 
 Fields = dict[str, Any]
 LIMIT_MAX = 1_000
@@ -332,6 +332,11 @@ def _refusal(document_type: str, number: str, findings: Sequence[Finding]) -> Re
     if len(findings) > FINDINGS_MAX:
         lines.append(f"and {len(findings) - FINDINGS_MAX} more")
     return RefusedError(f"{document_type} {number} is not sent: {'; '.join(lines)}", code=findings[0].rule)
+
+
+def send_fields(host: Host, partner: str, document_type: str, fields: Fields, number: str) -> dict[str, Any]:
+    """Send a document to a partner from its fields. Raises RefusedError."""
+    return _send(host, partner, host.store.write(lambda tx: _submit(tx, host, partner, document_type, fields, number)))
 
 
 def _send(host: Host, partner: str, result: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from typing import Any, Protocol, TypeAlias, TypeVar, Union, get_args, get_origi
 
 from adapters.base import Adapter
 from node.app.context import Context
+from node.app.partners import KeyMaker
 from node.core import link
 from node.core.decimals import parse_decimal
 from node.errors import RefusedError, UnavailableError
 from node.ports import Store
 
-__all__ = ["OPERATIONS", "Host", "Live", "Operation", "Report", "live_of", "operation", "run"]
+__all__ = ["OPERATIONS", "Host", "Keys", "Live", "Operation", "Report", "live_of", "operation", "run"]
 
 Report: TypeAlias = Callable[[str], None]
 """Takes one line about how a long operation goes on."""
@@ -44,6 +45,13 @@ class Live(Protocol):
         """The sessions that are open, one JSON-able dict each with `partner` and `since`."""
 
 
+class Keys(KeyMaker, Protocol):
+    """Makes keys, and forgets those that nobody needs; `node.keyring.Keyring` does."""
+
+    def drop(self, *, key_ids: frozenset[str], pins: frozenset[bytes]) -> None:
+        """Delete these keys' files."""
+
+
 class Host(Protocol):
     """A node, running or not, as operations see it."""
 
@@ -58,8 +66,15 @@ class Host(Protocol):
     def backup(self, target: Path) -> None:
         """Copy the database into a new file. Raises ConfigError when that cannot be done."""
 
-    def adapter(self, name: str) -> AbstractContextManager[Adapter]:
-        """The adapter of this name, for one call at a time. Raises ConfigError when there is none or it is set wrong."""
+    @property
+    def keys(self) -> Keys:
+        """Our private keys, where new ones can be made."""
+
+    def adapter(self, name: str, start_from: str = "") -> AbstractContextManager[Adapter]:
+        """The adapter of this name, for one user at a time; `start_from` is a day other than the one agreed.
+
+        Raises ConfigError when there is none or it is set wrong.
+        """
 
 
 @dataclass(frozen=True, slots=True)

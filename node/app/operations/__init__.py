@@ -1,0 +1,22 @@
+"""Every command that touches the node, as an operation by name: `run(host, name, arguments, report)`."""
+
+from __future__ import annotations
+
+from node.app.operations import adapters, documents, node, orders, partners, stock
+from node.app.operations.registry import OPERATIONS, Host, Keys, Live, Operation, Report, run
+
+__all__ = [
+    "OPERATIONS",
+    "Host",
+    "Keys",
+    "Live",
+    "Operation",
+    "Report",
+    "adapters",
+    "documents",
+    "node",
+    "orders",
+    "partners",
+    "run",
+    "stock",
+]

@@ -1,0 +1,140 @@
+"""Operations on adapters: what they would send, and the yes that lets them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from adapters.base import Change, Finding, StockColumns
+from adapters.base import preview as preview_of
+from node.app import erp, systems
+from node.app.operations.node import moment
+from node.app.operations.registry import Host, Report, operation
+from node.core.rows import CursorRow
+from node.errors import RefusedError
+from node.ports import Transaction
+
+__all__: list[str] = []
+
+LIMIT_MAX = 1_000
+STOCK_ROWS_SHOWN = 5
+
+
+@operation("adapter.list")
+def adapter_list(host: Host) -> dict[str, Any]:
+    """The adapters of the settings, and where they stand."""
+    told = []
+    names = [one.name for one in host.ctx.settings.adapters]
+    cursors = host.store.read(lambda tx: [tx.settings.cursor(name) for name in names])
+    for one, cursor in zip(host.ctx.settings.adapters, cursors, strict=True):
+        told.append(
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "every_seconds": one.every_seconds,
+                "documents": list(one.documents),
+                "started": cursor is not None and bool(cursor.confirmed),
+                "pulled_at": moment(cursor.at) if cursor and cursor.cursor else "",
+            }
+        )
+    return {"adapters": told, "installed": systems.kinds()}
+
+
+@operation("adapter.check")
+def adapter_check(host: Host, *, name: str) -> dict[str, Any]:
+    """Try settings, connection and mapping, changing nothing."""
+    with host.adapter(name) as adapter:
+        findings = adapter.check()
+        takes = sorted(adapter.accepts())
+    faults = [one for one in findings if not one.warning]
+    return {"name": name, "good": not faults, "takes": takes, "findings": [_finding(one) for one in findings]}
+
+
+@operation("adapter.preview")
+def adapter_preview(host: Host, *, name: str, limit: int = 20, start_from: date | None = None) -> dict[str, Any]:
+    """What a pull would send, sending nothing; at most `limit` documents and stock chunks."""
+    if not 0 < limit <= LIMIT_MAX:
+        raise RefusedError(f"limit: 1 to {LIMIT_MAX}", code="bad-argument")
+    documents, stock, findings = [], [], []
+    with host.adapter(name, start_from.isoformat() if start_from else "") as adapter:
+        # One more than is shown tells whether there is more.
+        for found in preview_of(adapter, limit + 1):
+            if isinstance(found, Finding):
+                findings.append(_finding(found))
+            elif isinstance(found, Change):
+                documents.append(_change(found))
+            else:
+                stock.append(_stock(found))
+    more = len(documents) + len(stock) > limit
+    return {"name": name, "documents": documents[:limit], "stock": stock[:limit], "findings": findings, "more": more}
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "source": one.source,
+        "row": one.row,
+        "column": one.column,
+        "path": one.path,
+        "text": one.text,
+        "warning": one.warning,
+    }
+
+
+def _change(one: Change) -> dict[str, Any]:
+    return {
+        "type": one.document_type,
+        "key": one.key,
+        "origin": one.origin,
+        "partner": one.partner,
+        "fields": one.fields,
+    }
+
+
+def _stock(one: StockColumns) -> dict[str, Any]:
+    rows = [
+        {path: column[index] for path, column in one.columns.items() if column[index] is not None}
+        for index in range(min(len(one), STOCK_ROWS_SHOWN))
+    ]
+    return {"origin": one.origin, "partner": one.partner, "lines": len(one), "first": rows, "header": one.header}
+
+
+@operation("adapter.start")
+def adapter_start(host: Host, *, name: str, start_from: date | None = None) -> dict[str, Any]:
+    """Let an adapter send from now on. Whoever calls has seen what the first pull would send."""
+    host.ctx.settings.adapter(name)
+
+    def use_case(tx: Transaction) -> None:
+        known = tx.settings.cursor(name)
+        if known is not None and known.confirmed:
+            raise RefusedError(f"adapter {name} is started already", code="started", hint=f"hansa adapter pull {name}")
+        if start_from:
+            tx.settings.put(systems.start_setting(name), start_from.isoformat())
+        tx.settings.put_cursor(CursorRow(name, "", 1, host.ctx.now_micros()))
+
+    host.store.write(use_case)
+    if host.live is not None:
+        host.live.reload()
+    return {"name": name, "started": True}
+
+
+@operation("adapter.pull")
+def adapter_pull(host: Host, *, name: str, report: Report) -> dict[str, Any]:
+    """Take what is new now, and hand over what waits for this system."""
+    settings = host.ctx.settings.adapter(name)
+    with host.adapter(name) as adapter:
+        report(f"reading {name}")
+        pulled = erp.pull_once(host.store, host.ctx, settings, adapter)
+        report("handing over")
+        pushed = erp.push_due(host.store, host.ctx, settings, adapter)
+    if host.live is not None:
+        host.live.wake(sorted(pulled.wake))
+    return {
+        "name": name,
+        "documents": pulled.documents,
+        "duplicates": pulled.duplicates,
+        "refused": pulled.refused,
+        "stock_lines": pulled.stock_lines,
+        "handed_over": pushed,
+        "findings": [_finding(one) for one in pulled.findings],
+    }
