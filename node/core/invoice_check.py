@@ -2,8 +2,8 @@
 
 Checked are the line amount (BT-131, as in Peppol rule R120), the sums BR-CO-10 to BR-CO-16, and the VAT breakdown:
 each category and rate has the taxable amount of its lines, allowances and charges (BR-S-08 and its likes), and tax is
-taxable times rate (BR-CO-17). Rounding is half up in the currency's minor unit; nothing is tolerated beyond it. What is not
-stated is computed where it can be, so that a document with few totals is checked as far as it goes.
+taxable times rate (BR-CO-17). Rounding is half up in the currency's minor unit; nothing is tolerated beyond it. What is
+not stated is computed where it can be, so that a document with few totals is checked as far as it goes.
 
 Lines below another line (`parent_line`) are either part of the parent's amount or amounts of their own; the standard's
 extensions differ, so either sum is taken.

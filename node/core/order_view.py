@@ -1,0 +1,438 @@
+"""One order as a person wants to see it: every line and piece, what has happened to it, and what is still to come.
+
+Everything here is derived from the order's lines and standing events; nothing is stored. Quantities are in each line's
+own unit, and they balance: ordered = accepted + back_ordered + rejected + cancelled + unanswered, each zero or more.
+What goes beyond the order (more accepted, despatched, received or invoiced than ordered) is never counted into that
+balance; it shows as a remark. Substituted pieces count as accepted.
+
+A line's status is the first word of this table whose condition holds:
+
+=================  ====================================================================================================
+removed            nothing is ordered any more, and nothing was despatched
+rejected           nothing but rejections, and nothing despatched (cancelled, closed likewise)
+received           all that was to come has been received, or delivered to the consumer
+partly_received    some of it
+despatched         all that was to come has been despatched
+partly_despatched  some of it
+back_ordered       answered; some of it waits for stock
+accepted           answered
+partly_accepted    answered in part
+ordered            not answered
+=================  ====================================================================================================
+
+The order has its lines' common word; else ``completed`` when each line is at its end, else the partial word of the
+furthest line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from node.core.decimals import format_decimal, from_scaled
+from node.core.goods_effects import ANNOUNCED
+from node.core.order_state import ANSWERS
+from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+
+__all__ = ["EventView", "LineView", "OrderView", "PieceView", "view"]
+
+_ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received"})
+_PROGRESS = ("ordered", "partly_accepted", "accepted", "back_ordered", "partly_despatched", "despatched")
+_PARTIAL = {
+    "ordered": "ordered",
+    "partly_accepted": "partly_accepted",
+    "accepted": "partly_accepted",
+    "back_ordered": "partly_accepted",
+    "partly_despatched": "partly_despatched",
+    "despatched": "partly_despatched",
+    "partly_received": "partly_received",
+}
+
+
+def _plain(value: Any) -> Any:
+    """A view's value as JSON has it: decimals as text, so that none is rounded."""
+    if isinstance(value, Decimal):
+        return format_decimal(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, _View):
+        return value.as_fields()
+    return value
+
+
+class _View:
+    """A part of the view, as plain values for JSON."""
+
+    __slots__ = ()
+
+    def as_fields(self) -> dict[str, Any]:
+        """The same as nested dicts and lists; quantities are decimal text."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class EventView(_View):
+    """One thing that was said about a line: by which document, when, and whether it still stands."""
+
+    event: str
+    quantity: Decimal
+    unit: str
+    by: str  # buyer or seller
+    on: str | None
+    reference: str
+    detail: str
+    at: int
+    standing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PieceView(_View):
+    """One piece of a line, as answered: how much of it, when, and how far it has come."""
+
+    outcome: str
+    quantity: Decimal
+    promised_on: str | None
+    reason: str
+    schedule_id: str
+    reference: str
+    at: int | None
+    despatched: Decimal
+    received: Decimal
+    invoiced: Decimal
+    open: Decimal
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LineView(_View):
+    """One line in numbers, all in `unit`."""
+
+    line_id: str
+    kind: str
+    gtin: str
+    seller_number: str
+    buyer_number: str
+    description: str
+    unit: str
+    status: str
+    late: bool
+    requested_on: str | None
+    ordered: Decimal
+    accepted: Decimal
+    substituted: Decimal
+    back_ordered: Decimal
+    rejected: Decimal
+    cancelled: Decimal
+    unanswered: Decimal
+    despatched: Decimal
+    delivered: Decimal
+    failed: Decimal
+    received: Decimal
+    short: Decimal
+    over: Decimal
+    damaged: Decimal
+    wrong: Decimal
+    return_announced: Decimal
+    returned: Decimal
+    invoiced: Decimal
+    credited: Decimal
+    open: Decimal
+    change_requested: Decimal | None
+    cancel_requested: bool
+    tracking: tuple[str, ...]
+    remarks: tuple[str, ...]
+    pieces: tuple[PieceView, ...]
+    history: tuple[EventView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView(_View):
+    """One order: its identity, status, lines and totals by unit."""
+
+    order_id: int
+    partner_id: str
+    role: str
+    issuer: str
+    unit: str
+    number: str
+    series: str
+    revision: int
+    kind: str
+    currency: str
+    usage: str
+    issued_at: int
+    customer_order: str
+    seller_order_number: str
+    status: str
+    late: bool
+    waits_for: str  # buyer, seller or "": whose answer is due
+    documents: tuple[str, ...]
+    tracking: tuple[str, ...]
+    totals: tuple[TotalView, ...]
+    lines: tuple[LineView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TotalView(_View):
+    """Sums over the lines of one unit; unlike units are never added up."""
+
+    unit: str
+    ordered: Decimal
+    accepted: Decimal
+    back_ordered: Decimal
+    rejected: Decimal
+    cancelled: Decimal
+    unanswered: Decimal
+    despatched: Decimal
+    received: Decimal
+    invoiced: Decimal
+    open: Decimal
+
+
+def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEventRow], now: datetime) -> OrderView:
+    """The order as it stands at `now` (aware; its UTC day decides what is late). Events in the order they were stored.
+
+    Raises RefusedError only for stored numbers beyond the limits.
+    """
+    of_line: dict[str, list[LineEventRow]] = {}
+    documents: dict[str, None] = {}
+    for event in events:
+        of_line.setdefault(event.line_id, []).append(event)
+        documents[event.reference] = None
+    today = now.date()
+    views = tuple(
+        _line(order, line, of_line.get(line.line_id, []), today) for line in sorted(lines, key=lambda row: row.ordinal)
+    )
+    tracking = dict.fromkeys(name for line in views for name in line.tracking)
+    waits = "seller" if any(x.unanswered or x.cancel_requested or x.change_requested is not None for x in views) else ""
+    return OrderView(
+        *order[:-1],
+        status=_order_status([line.status for line in views]),
+        late=any(line.late for line in views),
+        waits_for=waits,
+        documents=tuple(documents),
+        tracking=tuple(tracking),
+        totals=_totals(views),
+        lines=views,
+    )
+
+
+def _totals(lines: Iterable[LineView]) -> tuple[TotalView, ...]:
+    names = [one.name for one in fields(TotalView) if one.name != "unit"]
+    sums: dict[str, list[Decimal]] = {}
+    for line in lines:
+        row = sums.setdefault(line.unit, [Decimal(0)] * len(names))
+        for place, name in enumerate(names):
+            row[place] += getattr(line, name)
+    return tuple(TotalView(unit, *row) for unit, row in sums.items())
+
+
+def _order_status(words: list[str]) -> str:
+    """The table of the module for the order as a whole."""
+    live = [word for word in words if word != "removed"] or ["removed"]
+    if len(set(live)) == 1:
+        return live[0]
+    if _ENDED.issuperset(live):
+        return "completed"
+    if any(word in ("received", "partly_received") for word in live):
+        return "partly_received"
+    furthest = max((word for word in live if word in _PROGRESS), key=_PROGRESS.index)
+    return _PARTIAL[furthest]
+
+
+class _Line:
+    """A line's sums as scaled integers, and what follows from them."""
+
+    __slots__ = ("accepted", "arrived", "back_ordered", "cancelled", "gone", "open", "ordered", "rejected", "sums")
+
+    def __init__(self, ordered: int, events: list[LineEventRow]) -> None:
+        sums: dict[str, int] = {}
+        for event in events:
+            if event.standing:
+                announced = event.event == "returned" and event.detail.startswith(ANNOUNCED)
+                name = "return_announced" if announced else event.event
+                sums[name] = sums.get(name, 0) + event.quantity
+        self.sums = sums
+        self.ordered = ordered
+        left = ordered
+        # Filled in this order, so that what was answered beyond the order never tips the balance.
+        self.accepted = min(left, sums.get("accepted", 0) + sums.get("substituted", 0))
+        left -= self.accepted
+        self.back_ordered = min(left, sums.get("back_ordered", 0))
+        left -= self.back_ordered
+        self.rejected = min(left, sums.get("rejected", 0))
+        left -= self.rejected
+        self.cancelled = min(left, sums.get("cancelled", 0))
+        self.gone = sums.get("despatched", 0)
+        condition = sum(sums.get(name, 0) for name in ("received", "over", "damaged", "wrong"))
+        self.arrived = max(condition, sums.get("delivered", 0))
+        self.open = max(0, ordered - self.rejected - self.cancelled - self.gone)
+
+    @property
+    def unanswered(self) -> int:
+        return self.ordered - self.accepted - self.back_ordered - self.rejected - self.cancelled
+
+    @property
+    def expected(self) -> int:
+        """What was to come at all."""
+        return self.ordered - self.rejected - self.cancelled
+
+
+# The first word whose condition holds; see the table of the module.
+_STATUS: tuple[tuple[str, Callable[[_Line], bool]], ...] = (
+    ("removed", lambda x: not x.ordered and not x.gone),
+    ("rejected", lambda x: not x.gone and x.rejected == x.ordered),
+    ("cancelled", lambda x: not x.gone and x.cancelled == x.ordered),
+    ("closed", lambda x: not x.gone and not x.expected),
+    ("received", lambda x: x.arrived > 0 and x.arrived >= x.expected),
+    ("partly_received", lambda x: x.arrived > 0),
+    ("despatched", lambda x: x.gone > 0 and not x.open),
+    ("partly_despatched", lambda x: x.gone > 0),
+    ("back_ordered", lambda x: not x.unanswered and x.back_ordered > 0),
+    ("accepted", lambda x: not x.unanswered),
+    ("partly_accepted", lambda x: x.unanswered < x.ordered),
+    ("ordered", lambda x: True),
+)
+
+
+def _line(order: OrderRow, row: OrderLineRow, events: list[LineEventRow], today: date) -> LineView:
+    """One line with its pieces."""
+    sums = _Line(row.quantity, events)
+    said = sums.sums
+    pieces = _pieces(row, sums, [e for e in events if e.standing and e.event in ANSWERS and e.quantity], today)
+    standing = [e for e in events if e.standing]
+    changes = [e for e in standing if e.event == "change_requested"]
+    despatched = [e for e in standing if e.event == "despatched" and e.quantity]
+    tracking = dict.fromkeys(name for e in despatched for name in e.detail.split())
+    return LineView(
+        line_id=row.line_id,
+        kind=row.kind,
+        gtin=row.gtin,
+        seller_number=row.seller_number,
+        buyer_number=row.buyer_number,
+        description=row.description,
+        unit=row.unit,
+        status=next(word for word, holds in _STATUS if holds(sums)),
+        late=any(piece.late for piece in pieces),
+        requested_on=row.requested_on,
+        ordered=from_scaled(sums.ordered),
+        accepted=from_scaled(sums.accepted),
+        back_ordered=from_scaled(sums.back_ordered),
+        rejected=from_scaled(sums.rejected),
+        cancelled=from_scaled(sums.cancelled),
+        unanswered=from_scaled(sums.unanswered),
+        open=from_scaled(sums.open),
+        change_requested=from_scaled(changes[-1].quantity) if changes else None,
+        cancel_requested=any(e.event == "cancel_requested" for e in standing),
+        tracking=tuple(tracking),
+        remarks=tuple(_remarks(sums)),
+        pieces=pieces,
+        history=tuple(_event(order, event) for event in events),
+        **{name: from_scaled(said.get(name, 0)) for name in _SUMMED},
+    )
+
+
+_SUMMED = (
+    *("substituted", "despatched", "delivered", "failed", "received", "short", "over", "damaged", "wrong"),
+    *("return_announced", "returned", "invoiced", "credited"),
+)
+_BY_BUYER = frozenset({"cancel_requested", "change_requested", "received", "short", "over", "damaged", "wrong"})
+
+
+def _event(order: OrderRow, event: LineEventRow) -> EventView:
+    """An event with who said it, and a request's reason without what is only for programs."""
+    announced = event.event == "returned" and event.detail.startswith(ANNOUNCED)
+    by_buyer = event.event in _BY_BUYER or announced
+    detail = event.detail
+    if event.event in ("change_requested", "cancel_requested") and detail.startswith("{"):
+        detail = str(json.loads(detail).get("reason", ""))
+    return EventView(
+        event=event.event,
+        quantity=from_scaled(event.quantity),
+        unit=event.unit,
+        # In a return order the goods go the other way, and so do the words about them.
+        by="buyer" if by_buyer != (order.kind == "RETURN" and event.event not in ANSWERS) else "seller",
+        on=event.on,
+        reference=event.reference,
+        detail=detail,
+        at=event.at,
+        standing=bool(event.standing),
+    )
+
+
+def _remarks(sums: _Line) -> list[str]:
+    """What does not fit, in words."""
+    said = sums.sums
+    answered = sum(said.get(name, 0) for name in ANSWERS)
+    found = []
+    if answered > sums.ordered:
+        found.append("more was answered than is ordered")
+    if sums.gone > sums.ordered:
+        found.append("more was despatched than is ordered")
+    elif sums.gone > sums.expected:
+        found.append("more was despatched than is still wanted")
+    if said.get("received", 0) + said.get("over", 0) > sums.gone:
+        found.append("more was received than was despatched")
+    if said.get("invoiced", 0) - said.get("credited", 0) > max(sums.gone, sums.arrived):
+        found.append("more is invoiced than was despatched")
+    for name, words in (
+        ("short", "some did not arrive"),
+        ("damaged", "some arrived damaged"),
+        ("wrong", "something else arrived"),
+    ):
+        if said.get(name, 0):
+            found.append(words)
+    if said.get("failed", 0):
+        found.append("a delivery failed")
+    return found
+
+
+def _pieces(row: OrderLineRow, sums: _Line, answers: list[LineEventRow], today: date) -> tuple[PieceView, ...]:
+    """The pieces in order of their dates, filled with what was despatched, received and invoiced, first come first.
+
+    What is not answered is a piece of its own; what exceeds the order stays on the last piece that will come.
+    """
+    answers = sorted(answers, key=lambda e: (e.on or "9999", e.schedule_id))
+    left = {"despatched": sums.gone, "received": sums.arrived, "invoiced": sums.sums.get("invoiced", 0)}
+    coming = [e for e in answers if e.event not in ("rejected", "cancelled")]
+    made: list[PieceView] = []
+    for answer in answers:
+        last = not sums.unanswered and bool(coming) and answer is coming[-1]
+        comes = answer.event not in ("rejected", "cancelled")
+        made.append(_piece(row, answer, answer.quantity, left if comes else {}, last, today))
+    if sums.unanswered or not made:
+        made.append(_piece(row, None, sums.unanswered, left, True, today))
+    return tuple(made)
+
+
+def _piece(
+    row: OrderLineRow, answer: LineEventRow | None, quantity: int, left: dict[str, int], last: bool, today: date
+) -> PieceView:
+    """One piece; takes its share from what is `left` of each sum."""
+    shares = {}
+    for name in ("despatched", "received", "invoiced"):
+        rest = left.get(name, 0)
+        shares[name] = rest if last else min(quantity, rest)
+        if name in left:
+            left[name] = rest - shares[name]
+    comes = answer is None or answer.event not in ("rejected", "cancelled")
+    still_open = max(0, quantity - shares["despatched"]) if comes else 0
+    due = (answer.on if answer else None) or row.requested_on
+    return PieceView(
+        outcome=answer.event if answer else "unanswered",
+        quantity=from_scaled(quantity),
+        promised_on=answer.on if answer else None,
+        reason=answer.detail if answer else "",
+        schedule_id=answer.schedule_id if answer else "",
+        reference=answer.reference if answer else "",
+        at=answer.at if answer else None,
+        despatched=from_scaled(shares["despatched"]),
+        received=from_scaled(shares["received"]),
+        invoiced=from_scaled(shares["invoiced"]),
+        open=from_scaled(still_open),
+        late=bool(still_open and due and due < today.isoformat()),
+    )
