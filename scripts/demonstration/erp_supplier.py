@@ -232,6 +232,9 @@ def _take_line(db: sqlite3.Connection, order: str, position: int, line: sqlite3.
         (line["ean"], line["kunden_artikel_nr"], line["ean"]),
     ).fetchone()
     units, reason = _units(line["menge"], line["einheit"], article)
+    if reason == "whole-packs-only":
+        # A broken pack cannot be counted in packs: the line stays in the customer's pieces, and has no article.
+        article = None
     allocated = back = 0
     due = None
     if not reason:
@@ -277,7 +280,7 @@ def _units(quantity: str, unit: str, article: sqlite3.Row | None) -> tuple[int, 
     if unit not in ("C62", "EA", "H87"):
         return int(pieces), "unknown-unit"
     if int(pieces) % article["ve"]:
-        return -(-int(pieces) // article["ve"]), "whole-packs-only"
+        return int(pieces), "whole-packs-only"
     return int(pieces) // article["ve"], "discontinued" if article["auslauf"] else None
 
 

@@ -78,7 +78,8 @@ def receive(ledger: sqlite3.Connection, despatch: sqlite3.Row, number: str) -> N
     """
     for row in ledger.execute(
         "SELECT d.*, i.order_multiple FROM despatch_lines d"
-        " JOIN order_lines l ON l.number = ?1 AND l.line = d.order_line JOIN items i USING (item) WHERE d.despatch = ?2",
+        " JOIN order_lines l ON l.number = ?1 AND l.line = d.order_line JOIN items i USING (item)"
+        " WHERE d.despatch = ?2",
         (despatch["order_number"], despatch["despatch"]),
     ).fetchall():
         place = (despatch["order_number"], row["order_line"])

@@ -124,7 +124,7 @@ class ReductionLine:
 
 @dataclass(slots=True)
 class Reduction:
-    """What a cancellation invoice takes back of one order: whole lines (a cancellation) or parts of lines (a change)."""
+    """What an invoice C... takes back of one order: whole lines (a cancellation) or parts of lines (a change)."""
 
     sequence: int
     invoice: str

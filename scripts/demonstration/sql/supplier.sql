@@ -250,6 +250,7 @@ CREATE TABLE rechnung (
     brutto TEXT NOT NULL,
     aenderung INTEGER NOT NULL UNIQUE
 );
+CREATE INDEX rechnung_auftrag ON rechnung (auftrag_nr);
 CREATE TABLE rechnung_position (
     rechnung_nr TEXT NOT NULL REFERENCES rechnung,
     zeile INTEGER NOT NULL,
