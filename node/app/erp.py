@@ -229,9 +229,11 @@ def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pu
                 0,
             )
         )
+    before = replenishment.awaited(tx, [row.item_key for row in rows])
     changed = inventory.put_own(tx, ctx, rows, str(columns.header.get("basis", "")))
     pulled.stock_lines += len(rows)
     pulled.wake |= {row.partner_id for row in tx.partners.all() if row.state == "confirmed"}
+    replenishment.arrived(tx, before)
     pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
 
 

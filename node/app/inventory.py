@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from node import stock_wire, wire
 from node.app.context import Context
 from node.app.outbox import SALT_BYTES, priority_of
+from node.config import SharingRule
 from node.core import link, sharing
 from node.core.decimals import to_scaled
 from node.core.document import Document
@@ -132,7 +135,7 @@ def stock_waits(tx: Transaction, ctx: Context, outgoing: LinkRow) -> bool:
     if tx.stock.last_change() <= outgoing.stock_change:
         return False
     partner = tx.partners.get(outgoing.partner_id)
-    if partner is None or partner.state != "confirmed" or not _policy(ctx).tells(outgoing.partner_id):
+    if partner is None or partner.state != "confirmed" or not _tells(ctx, outgoing.partner_id):
         return False
     said = json.loads(partner.last_hello) if partner.last_hello else {}
     return "InventoryReport" in said.get("accepts", [])
@@ -236,15 +239,35 @@ def _report_row(
     )
 
 
-_policies: dict[int, sharing.Policy] = {}
-
-
 def _policy(ctx: Context) -> sharing.Policy:
-    """The sharing policy of the settings, compiled once."""
-    policy = _policies.get(id(ctx.settings))
-    if policy is None:
-        policy = _policies[id(ctx.settings)] = sharing.Policy.of_settings(ctx.settings.sharing.rules)
-    return policy
+    """The sharing policy of the settings; what no rule names is told to nobody."""
+    return _policy_of(ctx.settings.sharing.rules)
+
+
+@lru_cache(maxsize=8)
+def _policy_of(rules: tuple[SharingRule, ...]) -> sharing.Policy:
+    return sharing.Policy(
+        default=sharing.Rule(partner="*", item="*", location="*", figure=sharing.HIDDEN),
+        rules=tuple(
+            sharing.Rule(
+                partner=rule.partner,
+                item=rule.item,
+                location=rule.location,
+                figure=rule.figure,
+                cap=to_scaled(Decimal(rule.cap)),
+                bands=tuple(to_scaled(Decimal(end)) for end in rule.bands),
+                reserve_percent=rule.reserve_percent,
+            )
+            for rule in rules
+        ),
+    )
+
+
+def _tells(ctx: Context, partner_id: str) -> bool:
+    """Whether any rule lets this partner see anything."""
+    return any(
+        rule.figure != sharing.HIDDEN and rule.partner in ("*", partner_id) for rule in ctx.settings.sharing.rules
+    )
 
 
 # --- what partners tell ---
