@@ -51,6 +51,8 @@ class Session:
         self._more = True
         self._look_for_receipts = False
         self._after = 0
+        self._forming = False
+        self._formed: link.Batch | None = None
         self._in_flight: deque[tuple[int, float]] = deque()
         self._receipts: deque[link.Receipt] = deque()
         self._receipt_sequence = 0
@@ -123,7 +125,8 @@ class Session:
         """Say hello, exchange until one side ends, and return why. Raises nothing, but may be cancelled."""
         tasks: list[asyncio.Task[Any]] = []
         try:
-            await self._guarded(self._open())
+            if not self.ending:
+                await self._guarded(self._open())
             tasks = [asyncio.create_task(self._guarded(work)) for work in (self._read_all(), self._write_all())]
             if self.opened:
                 self._services.events.opened(self)
@@ -402,6 +405,7 @@ class Session:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     async def _write_all(self) -> None:
+        """Send what there is, receipts first. The store is asked beside this, so a slow one delays no answer."""
         while not self.ending:
             self._wake.clear()
             if self._receipts:
@@ -409,49 +413,48 @@ class Session:
                 self._receipts_sent.set()
             elif self._talk:
                 await self._duplex.write(_fitting(self._talk.popleft()))
-            elif self._more and len(self._in_flight) < self._limits.batches_in_flight_max:
-                await self._send_batch()
-            elif self._look_for_receipts:
-                await self._fetch_receipts()
+            elif self._formed is not None:
+                batch, self._formed = self._formed, None
+                await self._duplex.write(wire.encode_frame(batch))
+                self._services.events.sent(self, len(batch.entries))
+            elif not self._forming and self._something_to_form():
+                self._forming = True
+                self._spawn(self._guarded(self._form()))
             else:
                 await self._wake.wait()
 
-    async def _send_batch(self) -> None:
-        """Form the next batch and send it; on the way look for receipts that were made outside this session."""
-        services, after, look = self._services, self._after, self._look_for_receipts
-        self._more = self._look_for_receipts = False
+    def _something_to_form(self) -> bool:
+        return self._look_for_receipts or self._room_for_a_batch()
 
-        def form(tx: Transaction) -> tuple[Sequence[tuple[int, link.Receipt]], tuple[link.Batch, int] | None]:
-            found = services.exchange.receipts_after(tx, self.partner_id, self._receipt_sequence) if look else ()
-            return found, services.exchange.next_batch(tx, services.ctx, self.partner_id, after)
+    def _room_for_a_batch(self) -> bool:
+        return self._more and len(self._in_flight) < self._limits.batches_in_flight_max
 
-        found, formed = await self._to_end(services.store.write_async(form))
-        for sequence, receipt in found:
-            self._queue_receipt(sequence, receipt)
-        if formed is None:
-            return
-        batch, self._after = formed
-        self._more = True
-        if self.ending:
-            return  # It is stored, and goes out on the next stream.
-        self._in_flight.append((self._after, asyncio.get_running_loop().time()))
-        await self._duplex.write(wire.encode_frame(batch))
-        services.events.sent(self, len(batch.entries))
-
-    async def _fetch_receipts(self) -> None:
-        services, after = self._services, self._receipt_sequence
+    async def _form(self) -> None:
+        """Form the next batch, if one may go, and look for receipts that were made outside this session."""
+        services, after, known = self._services, self._after, self._receipt_sequence
+        look, form = self._look_for_receipts, self._room_for_a_batch()
         self._look_for_receipts = False
-        found = await self._to_end(
-            services.store.read_async(lambda tx: services.exchange.receipts_after(tx, self.partner_id, after))
-        )
+
+        def receipts(tx: Transaction) -> Sequence[tuple[int, link.Receipt]]:
+            return services.exchange.receipts_after(tx, self.partner_id, known) if look else ()
+
+        def both(tx: Transaction) -> tuple[Sequence[tuple[int, link.Receipt]], tuple[link.Batch, int] | None]:
+            return receipts(tx), services.exchange.next_batch(tx, services.ctx, self.partner_id, after)
+
+        formed = None
+        if form:
+            self._more = False
+            found, formed = await services.store.write_async(both)
+        else:
+            found = await services.store.read_async(receipts)
         for sequence, receipt in found:
             self._queue_receipt(sequence, receipt)
-
-    async def _to_end(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for the store; being cancelled does not take back what it has begun."""
-        task = self._spawn(work)
-        await asyncio.wait({task})
-        return task.result()
+        if formed is not None:
+            self._formed, self._after = formed
+            self._in_flight.append((self._after, asyncio.get_running_loop().time()))
+            self._more = True
+        self._forming = False
+        self._wake.set()
 
 
 def _fitting(frame: link.Frame) -> bytes:
