@@ -284,7 +284,7 @@ class Keyring:
                 return path
         raise ConfigError(
             f"there is no file {kind}-*-{name}.pem in {self._folder}",
-            hint="Put it back from your backup; if it is lost, run `hansa keys recover` with the recovery key.",
+            hint="Put it back from your backup; if it is lost, run `hansa key recover` with the recovery key.",
         )
 
     def _read(self, path: Path) -> bytes:

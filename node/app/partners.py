@@ -145,7 +145,7 @@ def init(
     else:
         raise ConfigError(
             f"this node is {there.partner_id} ({there.name}) already",
-            hint="Use another --home for another company; `hansa keys rotate` makes new keys.",
+            hint="Use another --home for another company; `hansa key rotate` makes new keys.",
         )
     claimed = check_participant(partner_id) if partner_id else ""
     if not name.strip():
@@ -366,7 +366,7 @@ def _take_card(tx: Transaction, ctx: Context, partner_id: str, signed: bytes, nu
             f"{partner_id} has another first card, with fingerprint {fingerprint(cards[0].sha256)}; "
             f"this one has {fingerprint(held.sha256)}",
             code="bad-card",
-            hint="A company keeps its first card for ever. Its recovery key (`hansa keys recover`) brings it back.",
+            hint="A company keeps its first card for ever. Its recovery key (`hansa key recover`) brings it back.",
         )
     verify_successor(held, cards, ctx.verify, frozenset(notes(tx, partner_id).revoked))
     _check_tls_keys(tx, held.card)

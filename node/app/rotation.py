@@ -85,7 +85,7 @@ def revoke_key(tx: Transaction, ctx: Context, maker: KeyMaker, key_id: str, reas
     card = own[-1].card
     if all(key.key_id != key_id for held in own for key in held.card.signing_keys):
         raise RefusedError(
-            f"{key_id[:32]!r} is no signing key of ours", code="unknown-key", hint="See `hansa keys list`."
+            f"{key_id[:32]!r} is no signing key of ours", code="unknown-key", hint="See `hansa key list`."
         )
     noted = notes(tx, card.id)
     noted.revoking[key_id] = reason
