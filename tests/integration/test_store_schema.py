@@ -1,0 +1,89 @@
+"""The tables agree with the row types, and the migrations with the tables, on both engines."""
+
+from __future__ import annotations
+
+import re
+import typing
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from node.core import rows
+from node.store.schema import LINE_EVENT, METADATA, REVISION, TABLES
+from node.store.upgrade import MIGRATIONS
+from tests.stores import Server
+
+SQL_TYPES = {str: sa.Text, int: sa.BigInteger, bytes: sa.LargeBinary}
+
+
+@pytest.mark.parametrize("name", rows.__all__)
+def test_every_row_type_has_its_table(name: str) -> None:
+    row = getattr(rows, name)
+    columns = [column for column in TABLES[row].columns if column is not LINE_EVENT.c.event_id]
+    assert [column.name for column in columns] == list(row._fields)
+    for column, hint in zip(columns, typing.get_type_hints(row).values(), strict=True):
+        kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
+        assert len(kinds) == 1
+        assert isinstance(column.type, SQL_TYPES[kinds[0]]), column
+        assert column.nullable == (type(None) in typing.get_args(hint)), column
+
+
+def test_the_newest_migration_is_the_one_the_program_names() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_heads() == [REVISION]
+    assert all(re.fullmatch(r"\d{4}", revision.revision) for revision in script.walk_revisions())
+
+
+def test_models_and_migrations_agree(store_url: str) -> None:
+    engine = sa.create_engine(store_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def squeezed(text: str) -> str:
+    """The text with its constraints in alphabetical order: which comes first says nothing."""
+    return "\n".join(sorted(line.strip().rstrip(",") for line in text.splitlines()))
+
+
+def test_sqlite_says_the_same_of_both(sqlite_url: str) -> None:
+    """What Alembic does not compare: checks, conditions of indexes, how rows lie."""
+    made = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    METADATA.create_all(made)
+    migrated = sa.create_engine(sqlite_url, poolclass=sa.NullPool)
+    query = sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+    found = []
+    for engine in (made, migrated):
+        with engine.connect() as connection:
+            found.append({name: squeezed(sql) for name, sql in connection.execute(query)})
+        engine.dispose()
+    assert found[0] == found[1]
+
+
+def test_postgresql_says_the_same_of_both(postgres_server: Server, postgres_url: str) -> None:
+    postgres_server.run("DROP DATABASE IF EXISTS made", "CREATE DATABASE made")
+    queries = [
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass",
+        "SELECT table_name || '.' || column_name, concat_ws(' ', data_type, collation_name, is_nullable, column_default)"
+        " FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'",
+    ]
+    found = []
+    for url in (postgres_server.url("made"), postgres_url):
+        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            if url != postgres_url:
+                METADATA.create_all(connection)
+                connection.execute(sa.text("CREATE TABLE alembic_version (version_num text)"))
+            found.append([dict(connection.execute(sa.text(query)).all()) for query in queries])  # type: ignore[arg-type]
+        engine.dispose()
+    assert found[0] == found[1]
+    postgres_server.run("DROP DATABASE made")
