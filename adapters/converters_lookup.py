@@ -40,7 +40,7 @@ def _lookup(argument: Any, lookups: Lookups) -> Step:
         raise ConfigError(f"converter 'lookup': missing = {missing!r} is not error, keep or empty")
     further = pairs_of("lookup", given["and"]) if "and" in given else {}
     name, keys = given["table"], (given["from"], *further)
-    lookups.table(name).index(keys, given["to"])
+    lookups.check(name, keys, given["to"])
 
     def lookup(value: Cell, others: Sequence[Cell]) -> Cell:
         index = lookups.table(name).index(keys, given["to"])
@@ -68,7 +68,7 @@ def _per_pack(argument: Any, lookups: Lookups) -> Step:
         raise ConfigError("converter 'per_pack': item and table belong together")
     fixed = {unit: _factor("per_pack", str(factor)) for unit, factor in given.get("factors", {}).items()}
     if "table" in given:
-        lookups.table(given["table"]).index(("item", "unit"), "factor")
+        lookups.check(given["table"], ("item", "unit"), "factor")
 
     def per_pack(value: Cell, others: Sequence[Cell]) -> Cell:
         local = as_text(others[0]).strip()

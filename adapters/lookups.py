@@ -96,6 +96,11 @@ class Lookups:
             self._loaded[name] = self._load(name, self._settings[name])
         return self._loaded[name]
 
+    def check(self, name: str, keys: tuple[str, ...], answer: str) -> None:
+        """Raise ConfigError when a converter asks for what there is not, as far as that needs no query."""
+        if name not in self._settings or {"csv", "rows"} & set(self._settings[name]):
+            self.table(name).index(keys, answer)
+
     def fingerprint(self) -> str:
         """A text that changes when the content of any table does; unreadable tables count as empty."""
         digest = hashlib.blake2b(digest_size=16)

@@ -43,7 +43,20 @@ _ENTRY_KEYS = frozenset({"column", "columns", "join", "constant", "convert", "pa
 _SELECTOR = re.compile(r"\[[^\]]*\]")
 _PATH = re.compile(r"[a-z0-9_]+(?:\[(?:[0-9]+|[a-z_]+=[^\]]+)?\])?(?:\.[a-z0-9_]+(?:\[(?:[0-9]+|[a-z_]+=[^\]]+)?\])?)*")
 _PULL_KEYS = frozenset(
-    {"name", "document", "files", "query", "staging", "since", "key", "line_key", "partner", "absent", "read"}
+    {
+        "name",
+        "document",
+        "files",
+        "query",
+        "staging",
+        "since",
+        "since_start",
+        "key",
+        "line_key",
+        "partner",
+        "absent",
+        "read",
+    }
     | {"fields", "lines", "parts", "start"}
 )
 _PUSH_KEYS = frozenset({"document", "rows", "columns", "file", "exists", "reference", "statement"})
@@ -59,7 +72,12 @@ class Entry:
     join: str
     constant: str | int | None
     steps: tuple[Step, ...]
-    has_default: bool
+    converters: tuple[str, ...]
+
+    @property
+    def has_default(self) -> bool:
+        """Whether an empty source still gives a value."""
+        return "default" in self.converters
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,10 +107,16 @@ class PullMapping:
     levels: tuple[Level, ...]
     partner: Entry | None
     since: str
+    since_start: object
     start: Entry | None
     absent_is_zero: bool
     read: ReadOptions
     fingerprint: str
+
+    @property
+    def is_stock(self) -> bool:
+        """Whether its rows go on as columns."""
+        return self.document == STOCK
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -205,6 +229,7 @@ def _pull(data: Mapping[str, Any], lookups: Lookups, where: str) -> PullMapping:
         levels=levels,
         partner=extra.get("partner"),
         since=since,
+        since_start=data.get("since_start", "1970-01-01"),
         start=extra.get("start"),
         absent_is_zero=absent == "zero",
         read=ReadOptions.from_settings(_table(data.get("read", {}), f"{where}.read"), f"{where}.read"),
@@ -269,8 +294,8 @@ def _entry(target: str, value: object, lookups: Lookups, where: str, *, pull: bo
         raise ConfigError(f"{where}: constant = {constant!r} is not a text or a whole number", hint='Write "12.5".')
     convert = data.get("convert", [])
     steps = tuple(build_chain(convert, lookups, where))
-    has_default = any(isinstance(step, dict) and "default" in step for step in convert if isinstance(convert, list))
-    return Entry(target, sources, _string(data, "join", where, default=" "), constant, steps, has_default)
+    names = tuple(step if isinstance(step, str) else next(iter(step)) for step in _list(convert))
+    return Entry(target, sources, _string(data, "join", where, default=" "), constant, steps, names)
 
 
 def _push(data: Mapping[str, Any], lookups: Lookups, where: str) -> PushMapping:
@@ -287,6 +312,9 @@ def _push(data: Mapping[str, Any], lookups: Lookups, where: str) -> PushMapping:
         statements.append(Statement(_string(item, "sql", label), each, values, keep))
     if bool(columns) == bool(statements):
         raise ConfigError(f"{where}: needs either columns (a file) or statements (SQL)")
+    for each in (data.get("rows", ""), *(statement.each for statement in statements)):
+        if each and not each.endswith("[]"):
+            raise ConfigError(f"{where}: {each!r} does not end with []", hint='For example "lines[]".')
     return PushMapping(
         document=document,
         rows=_string(data, "rows", where, default=""),
@@ -345,6 +373,10 @@ def _check_paths(document: str, paths: Sequence[str], targets: Targets, source: 
         text = f"{document} has no field {path!r}{hint}"
         findings.append(Finding("unknown-field", path, text, source=source))
     return findings
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _only(data: Mapping[str, Any], known: set[str] | frozenset[str], where: str) -> None:

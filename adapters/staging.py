@@ -128,7 +128,7 @@ class Staging:
         )
         make(
             "hansa_files",
-            {"name": str, "source": str, "size": int, "mtime": int, "state": str, "last": int, "findings": int},
+            {"name": str, "size": int, "mtime": int, "state": str, "first": int, "last": int},
             pk="name",
             if_not_exists=True,
         )
@@ -233,7 +233,9 @@ class Staging:
 
     def head(self, source: Source, after: int) -> int | None:
         """The first number beyond `after` that belongs to the source."""
-        if not self.columns(source.name):
+        staged = {name.casefold() for name in self.columns(source.name)}
+        if not staged or not all(name.casefold() in staged for name in source.columns):
+            # Nothing yet, or a mapping that asks for a column that no extract had so far.
             return None
         if source.by_row:
             statement = f"SELECT min(hansa_seq) FROM {quoted(source.name)} WHERE hansa_seq > ?"
@@ -301,6 +303,11 @@ class Staging:
         """Remember what had findings, so that it is tried again when the mapping changes."""
         statement = "INSERT OR IGNORE INTO hansa_rejected (source, key) VALUES (?, ?)"
         self.connection.executemany(statement, [(source.name, key) for key in keys])
+
+    def has_rejected(self, source: Source) -> bool:
+        """Whether anything of the source had findings last time."""
+        statement = "SELECT EXISTS (SELECT 1 FROM hansa_rejected WHERE source = ?)"
+        return bool(self.connection.execute(statement, (source.name,)).fetchone()[0])
 
     def unreject(self, source: Source, keys: Sequence[str]) -> None:
         """Forget what had findings and has none any more."""
