@@ -11,7 +11,7 @@ from typing import Any
 
 from node.errors import HansaError
 
-__all__ = ["Output"]
+__all__ = ["Output", "shown"]
 
 GAP = "  "
 

@@ -158,6 +158,12 @@ def _key_commands(add: Group) -> None:
     revoke.add_argument("key", metavar="KEY_ID")
     revoke.add_argument("--reason", required=True, help="kept, and sent to the partners")
     revoke.add_argument("--yes", action="store_true", help="do not ask")
+    recover = add("recover", "all keys are lost or stolen: make new ones with the recovery key that init printed")
+    recover.add_argument("--recovery-key", metavar="FILE", help="a file that holds it; without, it is read as typed")
+    recover.add_argument("--reason", required=True, help="kept, and sent to the partners")
+    recover.add_argument(
+        "--sequence", type=int, metavar="N", help="where a thief has issued cards: above the last of them"
+    )
 
 
 def _adapter_commands(add: Group) -> None:
@@ -263,9 +269,12 @@ def _document_commands(add: Group) -> None:
     for name, meaning in (
         ("show", "one document, with all its fields"),
         ("withdraw", "take back a document that has not been sent yet"),
-        ("release", "try a held document again, and what waits behind it"),
+        ("release", "decide on a document that is stuck: take it after all, or hand it over again"),
     ):
-        add(name, meaning).add_argument("document", type=int, metavar="ID", help="its id in `hansa documents list`")
+        parser = add(name, meaning)
+        parser.add_argument("document", type=int, metavar="ID", help="its id in `hansa documents list`")
+        if name == "release":
+            parser.add_argument("--refuse", metavar="REASON", help="refuse the held document instead")
 
 
 def _evidence_commands(add: Group) -> None:

@@ -1,0 +1,109 @@
+"""How orders look to a person: one line for each line of the order, and what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from node.cli.output import Output, shown
+
+__all__ = ["ENDED", "listing", "sent", "show"]
+
+Result = Mapping[str, Any]
+
+ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "completed"})
+"""Statuses of orders of which nothing more is to come."""
+
+FIGURES = ("ordered", "accepted", "despatched", "received", "invoiced", "open")
+
+
+def listing(output: Output, told: Result) -> None:
+    """Orders, one to a line."""
+    output.table(
+        ["order", "partner", "we are", "status", *FIGURES, "waits for"],
+        [
+            [
+                one["number"],
+                one["partner_name"] or one["partner_id"],
+                one["role"],
+                one["status"].replace("_", " ") + (", late" if one["late"] else ""),
+                *(" + ".join(f"{total[name]} {total['unit']}" for total in one["totals"]) for name in FIGURES),
+                one["waits_for"],
+            ]
+            for one in told["orders"]
+        ],
+        empty="no orders",
+        right=" ".join(FIGURES),
+    )
+    if told["more"]:
+        output.note("there are more; --limit shows them")
+
+
+def show(output: Output, told: Result) -> None:
+    """Every order of this number, with its lines."""
+    for index, one in enumerate(told["orders"]):
+        if index:
+            output.line()
+        _order(output, one)
+
+
+def _order(output: Output, one: Result) -> None:
+    state = one["status"].replace("_", " ") + (", late" if one["late"] else "")
+    document = one["document"]
+    output.pairs(
+        [
+            ("order", one["number"] + (f" revision {one['revision']}" if one["revision"] else "")),
+            ("seller" if one["role"] == "buyer" else "buyer", f"{one['partner_name']} ({one['partner_id']})"),
+            ("status", state + (f"; the {one['waits_for']}'s answer is due" if one["waits_for"] else "")),
+            ("document", f"{document['id']}, {document['state']}"),
+            ("seller's number", one["seller_order_number"]),
+            ("customer order", one["customer_order"]),
+            ("usage", one["usage"].lower()),
+            ("documents", shown(one["documents"])),
+            ("tracking", shown(one["tracking"])),
+        ]
+    )
+    output.line()
+    output.table(
+        ["line", "item", "description", "unit", *FIGURES, "status", "when"],
+        [_line(line) for line in one["lines"]],
+        empty="no lines",
+        right=" ".join(FIGURES),
+    )
+    for line in one["lines"]:
+        for remark in line["remarks"]:
+            output.line(f"line {line['line_id']}: {remark}")
+        for piece in line["pieces"]:
+            if piece["reason"]:
+                output.line(f"line {line['line_id']}: {piece['quantity']} {piece['outcome']}: {piece['reason']}")
+
+
+def _line(line: Result) -> list[str]:
+    promised = dict.fromkeys(piece["promised_on"] for piece in line["pieces"] if piece["promised_on"])
+    when = ", ".join(promised) or (f"asked for {line['requested_on']}" if line["requested_on"] else "")
+    status = line["status"].replace("_", " ") + (", late" if line["late"] else "")
+    if line["change_requested"] is not None:
+        status += f", change to {line['change_requested']} asked"
+    if line["cancel_requested"]:
+        status += ", cancellation asked"
+    item = line["gtin"] or line["seller_number"] or line["buyer_number"]
+    return [
+        line["line_id"],
+        item,
+        line["description"],
+        line["unit"],
+        *(str(line[name]) for name in FIGURES),
+        status,
+        when,
+    ]
+
+
+def sent(output: Output, told: Result) -> None:
+    """What became of a document made by hand."""
+    what = f"{told['type']} {told['number']}"
+    if told["state"] == "duplicate":
+        output.line(f"{what} is there already (document {told['document']}); nothing was sent twice")
+    else:
+        output.line(f"{what} goes to {told['partner']} (document {told['document']})")
+    for one in told["findings"]:
+        output.note(f"remark: {one['path']}: {one['text']}")

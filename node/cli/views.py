@@ -1,0 +1,414 @@
+"""How each result looks to a person. Programs get the result itself (--json)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from node.cli import order_views
+from node.cli.output import Output, shown
+
+__all__ = ["ENDED", "VIEWS", "age"]
+
+Result = Mapping[str, Any]
+View = Callable[[Output, Any], None]
+
+ENDED = order_views.ENDED
+
+
+def age(seconds: int) -> str:
+    """Seconds in the unit that a person would choose."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _time(text: str) -> str:
+    return text.replace("T", " ").removesuffix("Z")
+
+
+# --- the node ---------------------------------------------------------------------------------------------------------
+
+
+def _init(output: Output, made: Result) -> None:
+    output.line(f"This node is {made['id']}.")
+    output.pairs([("home", made["home"]), ("settings", made["settings"]), ("fingerprint", made["fingerprint"])])
+    output.heading("Recovery key: write it down now, and keep it away from this machine. It is not shown again.")
+    output.line(f"    {made['recovery_key']}")
+    output.line()
+    output.line("Next: hansa run; hansa partner card --out OUR.card and send it; hansa partner add THEIR.card")
+
+
+def _status(output: Output, told: Result) -> None:
+    state = "is running" if told["running"] else "is not running (hansa run)"
+    output.line(f"{told['name']} ({told['id']}) {state}")
+    output.heading("Partners")
+    output.table(
+        ["partner", "name", "state", "usage", "link", "waiting", "unreceipted", "sent", "received", "refused", "held"],
+        [
+            [
+                one["id"],
+                one["name"],
+                one["state"],
+                one["usage"].lower(),
+                "up" if one["connected"] else f"down, seen {_time(one['last_seen_at']) or 'never'}",
+                *(str(one[name]) for name in ("waiting", "unreceipted", "sent", "received")),
+                str(one["refused"] + one["refused_by_partner"]),
+                str(one["held"]),
+            ]
+            for one in told["partners"]
+        ],
+        empty="none yet: hansa partner add FILE",
+        right="waiting unreceipted sent received refused held",
+    )
+    if told["adapters"]:
+        output.heading("Adapters")
+        _adapter_table(output, told["adapters"])
+    waiting = {name: count for name, count in told["handovers"].items() if name != "posted"}
+    if waiting:
+        output.line()
+        output.line("hand-over to our systems: " + ", ".join(f"{count} {name}" for name, count in waiting.items()))
+    if told["stuck"]:
+        output.heading("Stuck: a person must decide")
+        output.table(
+            ["kind", "document", "partner", "what", "why"],
+            [[one["kind"], shown(one["document"]), one["partner"], one["what"], one["why"]] for one in told["stuck"]],
+            empty="",
+            right="document",
+        )
+
+
+def _backup(output: Output, made: Result) -> None:
+    output.line(
+        f"copied to {made['folder']}: " + ", ".join(f"{name} ({size} bytes)" for name, size in made["files"].items())
+    )
+    output.line(f"not in it: the private keys in {made['keys']}; keep a copy of them elsewhere")
+
+
+def _config_check(output: Output, told: Result) -> None:
+    output.line(f"{told['file']}: " + ("good" if told["exists"] else "not there; all settings have their defaults"))
+    output.pairs([("adapters", shown(told["adapters"])), ("partners", shown(told["partners"]))])
+
+
+# --- partners and keys ------------------------------------------------------------------------------------------------
+
+
+def _card(output: Output, card: Result) -> None:
+    if "file" in card:
+        output.line(f"our card is in {card['file']}")
+    else:
+        output.line(card["card"].rstrip())
+    output.note(f"{card['name']} ({card['id']}), card {card['sequence']}, {card['endpoint'] or 'dials out'}")
+    output.note(f"fingerprint, to be compared by telephone: {card['fingerprint']}")
+
+
+def _partners(output: Output, told: Result) -> None:
+    output.table(
+        ["partner", "name", "state", "usage", "link", "last seen", "fingerprint"],
+        [
+            [
+                one["id"],
+                one["name"],
+                one["state"],
+                one["usage"].lower(),
+                "up" if one["connected"] else "down",
+                _time(one["last_seen_at"]),
+                one["fingerprint"],
+            ]
+            for one in told["partners"]
+        ],
+        empty="no partners yet: hansa partner add FILE",
+    )
+
+
+def _partner(output: Output, one: Result) -> None:
+    live = [name for name, at in (("we", one["we_live_at"]), ("they", one["they_live_at"])) if at]
+    output.pairs(
+        [
+            ("partner", one["id"]),
+            ("name", one["name"]),
+            ("state", one["state"] + ("" if one["state"] != "added" else ": both sides confirm the fingerprint first")),
+            ("usage", one["usage"].lower() + (f" ({' and '.join(live)} agreed to go live)" if live else "")),
+            ("fingerprint", one["fingerprint"]),
+            ("endpoint", one["endpoint"] or "dials out"),
+            ("roles", shown(one["roles"])),
+            ("link", "up" if one["connected"] else "down"),
+            ("last seen", _time(one["last_seen_at"])),
+            ("software", one["software"]),
+            ("accepts", shown(one["accepts"])),
+        ]
+    )
+    output.heading("Links")
+    output.table(
+        ["direction", "epoch", "number", "receipted", "state", "why"],
+        [
+            [
+                one["direction"],
+                *(str(one[name]) for name in ("epoch", "number", "receipted_number")),
+                one["state"],
+                one["reason"],
+            ]
+            for one in one["links"]
+        ],
+        empty="none",
+        right="epoch number receipted",
+    )
+    output.heading("Keys")
+    output.table(
+        ["key", "from number", "until number", "revoked"],
+        [[k["key_id"], str(k["from_number"]), shown(k["until_number"]), shown(k["revoked"])] for k in one["keys"]],
+        empty="none",
+    )
+
+
+def _ping(output: Output, told: Result) -> None:
+    output.line(f"{told['partner']} answered in {told['milliseconds']} ms")
+
+
+def _terms(output: Output, told: Result) -> None:
+    output.heading("Ours (settings)")
+    output.pairs([(name, shown(value)) for name, value in told["ours"].items()])
+    output.heading("Theirs")
+    output.line("nothing was sent to us" if told["theirs"] is None else "")
+    _tree(output, told["theirs"] or {}, "")
+    if "sent" in told:
+        output.line()
+        order_views.sent(output, told["sent"])
+
+
+def _keys(output: Output, told: Result) -> None:
+    output.table(
+        ["key", "since", "card", "in force", "revoked", "file"],
+        [
+            [
+                one["key_id"],
+                _time(one["since"]),
+                str(one["card"]),
+                shown(one["in_force"]),
+                shown(one["revoked"]),
+                "here" if one["file_here"] else "missing" if one["in_force"] else "deleted",
+            ]
+            for one in told["keys"]
+        ],
+        empty="none",
+        right="card",
+    )
+    if told.get("card"):
+        output.note(
+            f"our card {told['card']} goes to every partner; until each has taken it, the older key counts there"
+        )
+
+
+# --- adapters ---------------------------------------------------------------------------------------------------------
+
+
+def _adapter_table(output: Output, adapters: list[Result]) -> None:
+    output.table(
+        ["adapter", "kind", "state", "last pull"],
+        [
+            [
+                one["name"],
+                one["kind"],
+                "started" if one["started"] else f"waits: hansa adapter start {one['name']}",
+                _time(one["pulled_at"]),
+            ]
+            for one in adapters
+        ],
+        empty="none in our settings: [[adapters]]",
+    )
+
+
+def _adapters(output: Output, told: Result) -> None:
+    _adapter_table(output, told["adapters"])
+    output.note(f"installed kinds: {shown(told['installed'])}")
+
+
+def _findings(output: Output, findings: list[Result]) -> None:
+    if not findings:
+        return
+    output.heading("Findings")
+    output.table(
+        ["source", "row", "column", "field", "what"],
+        [
+            [
+                one["source"],
+                one["row"],
+                one["column"],
+                one["path"],
+                ("warning: " if one["warning"] else "") + one["text"],
+            ]
+            for one in findings
+        ],
+        empty="",
+    )
+
+
+def _adapter_check(output: Output, told: Result) -> None:
+    output.line(f"{told['name']}: " + ("good" if told["good"] else "not good"))
+    output.pairs([("takes", shown(told["takes"]))])
+    _findings(output, told["findings"])
+
+
+def _preview(output: Output, told: Result) -> None:
+    for one in told["documents"]:
+        output.heading(f"{one['type']} {one['key']}" + (f" for {one['partner']}" if one["partner"] else ""))
+        output.line(f"  from {one['origin']}")
+        _tree(output, one["fields"], "  ")
+    for one in told["stock"]:
+        output.heading(f"stock: {one['lines']} lines from {one['origin']}")
+        columns = sorted({path for row in one["first"] for path in row})
+        output.table(columns, [[shown(row.get(path)) for path in columns] for row in one["first"]], empty="no lines")
+    _findings(output, told["findings"])
+    if not told["documents"] and not told["stock"]:
+        output.line("nothing is new")
+    if told["more"]:
+        output.note("there is more; --limit shows it")
+
+
+def _adapter_started(output: Output, told: Result) -> None:
+    now = f"hansa adapter pull {told['name']}"
+    output.line(f"{told['name']} is started; a running node pulls it at its next turn (now: {now})")
+
+
+def _pulled(output: Output, told: Result) -> None:
+    counts = [f"{told[name]} {words}" for name, words in (
+        ("documents", "documents sent"), ("duplicates", "known already"), ("refused", "refused"),
+        ("stock_lines", "stock lines"), ("handed_over", "handed over"),
+    )]  # fmt: skip
+    output.line(f"{told['name']}: {', '.join(counts)}")
+    _findings(output, told["findings"])
+
+
+def _tree(output: Output, value: Any, indent: str) -> None:
+    """Nested fields, one to a line."""
+    for name, one in value.items() if isinstance(value, Mapping) else enumerate(value, 1):
+        if isinstance(one, Mapping) and set(one) in ({"value", "unit"}, {"amount", "currency"}):
+            output.line(f"{indent}{name}: {' '.join(map(str, one.values()))}")
+        elif isinstance(one, Mapping | list) and one:
+            output.line(f"{indent}{name}:")
+            _tree(output, one, indent + "  ")
+        elif one not in ("", None, [], {}):
+            output.line(f"{indent}{name}: {shown(one)}")
+
+
+# --- stock and documents ----------------------------------------------------------------------------------------------
+
+
+def _availability(output: Output, told: Result) -> None:
+    asked_enough = any("enough" in one for one in told["figures"])
+    columns = ["item", "whose", "location", "available", "unit", "on hand", "expected", "age", "basis"]
+    rows = []
+    for one in told["figures"]:
+        more = [f"{part['quantity']} on {part['on']}" for part in one["expected"]]
+        whose = one["partner"] or one["partner_id"] or "our own"
+        row = [one["item"], whose, one["location"], _figure(one), one["unit"], shown(one["on_hand"])]
+        row += [", ".join(more), age(one["age_seconds"]), one["basis"].lower()]
+        rows.append(row + ([shown(one["enough"])] if asked_enough else []))
+    output.table(
+        columns + (["enough"] if asked_enough else []),
+        rows,
+        empty="nobody has told a figure of this item",
+        right="available on_hand age",
+    )
+    for one in told["asked"]:
+        if not one["answered"]:
+            output.note(f"{one['partner']} did not answer: {one['why']}")
+
+
+def _figure(one: Result) -> str:
+    """A figure as precisely as its owner tells it."""
+    match one["figure"]:
+        case "YES_NO":
+            return "yes" if one["available"] not in (None, "0") else "no"
+        case "CAPPED":
+            return f"{one['available']} or more"
+        case "BAND":
+            return (
+                f"{one['available']} to below {one['band_end']}" if one["band_end"] else f"{one['available']} or more"
+            )
+        case _:
+            return shown(one["available"])
+
+
+def _documents(output: Output, told: Result) -> None:
+    output.table(
+        ["id", "stored", "partner", "direction", "type", "number", "usage", "state", "link number"],
+        [_document_row(one) for one in told["documents"]],
+        empty="no documents",
+        right="id",
+    )
+    if told["more"]:
+        output.note(f"there is more: --before {told['documents'][-1]['id']}")
+
+
+def _document_row(one: Result) -> list[str]:
+    number = one["number"] + (f" rev {one['revision']}" if one["revision"] else "")
+    state = one["state"] + (f" (duplicate of {one['duplicate_of']})" if one["duplicate_of"] else "")
+    link = "" if one["link_number"] is None else str(one["link_number"])
+    return [str(one["id"]), _time(one["stored_at"]), one["partner"], one["direction"], one["type"], number, one["usage"].lower(),
+            state, link]  # fmt: skip
+
+
+def _document(output: Output, one: Result) -> None:
+    output.pairs(
+        [
+            ("document", f"{one['id']}: {one['type']} {one['number']}"),
+            ("partner", f"{one['partner']} ({'sent' if one['direction'] == 'out' else 'received'})"),
+            ("state", one["state"]),
+            ("why", "; ".join(f"{part.get('text', '')} [{part.get('code', '')}]" for part in one["reasons"])),
+            ("link number", shown(one["link_number"])),
+            ("usage", one["usage"].lower()),
+            ("stored", _time(one["stored_at"])),
+            ("valid until", _time(one.get("valid_until", ""))),
+        ]
+    )
+    if handover := one.get("handover"):
+        text = f"{handover['state']} {handover['reference']}".strip()
+        output.pairs(
+            [
+                (
+                    "hand-over",
+                    text + (f" after {handover['attempts']} tries: {handover['error']}" if handover["error"] else ""),
+                )
+            ]
+        )
+    if one.get("fields"):
+        output.heading("Fields")
+        _tree(output, one["fields"], "  ")
+    elif "bytes" in one:
+        output.line("its bytes are erased" if one["bytes"] is None else f"its {one['bytes']} bytes cannot be read")
+
+
+VIEWS: dict[str, View] = {
+    "init": _init,
+    "status": _status,
+    "backup": _backup,
+    "config.check": _config_check,
+    "partner.card": _card,
+    "partner.add": _partner,
+    "partner.confirm": _partner,
+    "partner.list": _partners,
+    "partner.show": _partner,
+    "partner.ping": _ping,
+    "partner.go-live": _partner,
+    "partner.revoke": _partner,
+    "partner.terms": _terms,
+    "key.list": _keys,
+    "key.rotate": _keys,
+    "key.revoke": _keys,
+    "key.recover": _keys,
+    "adapter.list": _adapters,
+    "adapter.check": _adapter_check,
+    "adapter.preview": _preview,
+    "adapter.start": _adapter_started,
+    "adapter.pull": _pulled,
+    "availability": _availability,
+    "order.sent": order_views.sent,
+    "order.show": order_views.show,
+    "order.list": order_views.listing,
+    "documents.list": _documents,
+    "documents.show": _document,
+    "documents.withdraw": _document,
+    "documents.release": _document,
+}
