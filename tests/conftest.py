@@ -38,3 +38,8 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{SAMPLES} names {named}, which is not a folder")
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--seed N` replays one run of the simulation."""
+    parser.addoption("--seed", type=int, default=None, help="replay this seed of the simulation")

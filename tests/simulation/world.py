@@ -1,0 +1,278 @@
+"""One simulated run: a buyer and a seller trade while lines are cut, processes die, keys change and clocks differ."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from node.app import exchange
+from node.transport.session import Session
+from tests.simulation.companies import Company, connect, despatch, order, response
+from tests.simulation.machinery import SimLoop, Wire
+
+__all__ = ["World"]
+
+TRADE_SECONDS = 240.0
+SETTLE_SECONDS = 900.0
+
+
+class World:
+    """A seeded world. `faults` names what goes wrong; `plant` a fault that the auditor must find."""
+
+    def __init__(self, seed: int, folder: Path, *, restore: bool = False, plant: str = "") -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.loop = SimLoop()
+        self.restore = restore
+        self.exchange: Any = planted(plant, self) if plant else exchange
+        self.wires: list[tuple[Wire, Company, Company]] = []
+        self.calm = False
+        self.numbers_seen: dict[tuple[str, int], bytes] = {}
+        self.forks: list[str] = []
+        self.buyer = Company("Buyer", self, folder / "buyer")
+        self.seller = Company("Seller", self, folder / "seller")
+        self.companies = (self.buyer, self.seller)
+        connect(self.buyer, self.seller)
+        self.orders: list[tuple[str, int]] = []
+        self.parts: dict[str, int] = {}
+        self.despatched: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Trade under faults, then let everything settle; afterwards the stores can be audited."""
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._run())
+        finally:
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+    def close(self) -> None:
+        for company in self.companies:
+            company.store.close()
+
+    async def _run(self) -> None:
+        keep = self.loop.create_task(self._keep_connected())
+        rates = (self.chance.choice([0.0, 0.01, 0.03]), self.chance.choice([0.0, 0.01, 0.03]))
+        for company, rate in zip(self.companies, rates, strict=True):
+            company.store.crash_rate = rate
+        while self.loop.time() < TRADE_SECONDS:
+            await asyncio.sleep(self.chance.expovariate(1.0))
+            self._something_happens()
+        self.calm = True
+        for company in self.companies:
+            company.store.crash_rate = 0.0
+            company.erp.failing = 0.0
+        end = self.loop.time() + SETTLE_SECONDS
+        quiet = 0
+        while self.loop.time() < end and quiet < 4:
+            await asyncio.sleep(20)
+            for company in self.companies:
+                if company.alive:
+                    company.resolve_held()
+                    company.push()
+                    company.advance()
+            quiet = quiet + 1 if self._settled() else 0
+        keep.cancel()
+        for session in [s for company in self.companies for s in company.sessions.values()]:
+            session.abort("the world ends")
+        pending = [task for company in self.companies for task in company.tasks]
+        await asyncio.gather(keep, *pending, return_exceptions=True)
+
+    def _settled(self) -> bool:
+        for company in self.companies:
+            states = {state for _, _, state, count in company.read(lambda tx: tx.documents.counts()) if count}
+            handed = company.read(lambda tx: tx.handovers.counts())
+            if states & {"waiting", "sent", "held"} or handed.get("waiting"):
+                return False
+        return True
+
+    # --- what happens ---
+
+    def _something_happens(self) -> None:
+        happenings = [
+            (10, self._order),
+            (8, self._answer),
+            (8, self._despatch),
+            (4, self._stock),
+            (2, self._push),
+            (2, self._withdraw),
+            (3, self._cut),
+            (1, self._die),
+            (0.5, self._rotate),
+            (1, self._advance),
+            (1, self._resolve),
+        ]
+        if self.restore:
+            happenings += [(0.6, self._copy), (0.3, self._put_back)]
+        weights = [weight for weight, _ in happenings]
+        self.chance.choices([what for _, what in happenings], weights)[0]()
+
+    def _order(self) -> None:
+        if not self.buyer.alive:
+            return
+        number = f"PO-{len(self.orders) + 1}"
+        lines = self.chance.randint(1, 3)
+        valid_for = self.chance.choice([None, None, None, 2.0, 400.0])
+        self.orders.append((number, lines))
+        self.buyer.submit(self.seller.id, order(self.buyer, self.seller, number, lines=lines, valid_for=valid_for))
+        if self.chance.random() < 0.2:  # an ERP exports it twice, or edited
+            again = order(self.buyer, self.seller, number, lines=self.chance.randint(1, 3))
+            self.buyer.submit(self.seller.id, again)
+
+    def _known_order(self) -> tuple[str, int] | None:
+        """An order that has arrived in the seller's ERP."""
+        posted = [fields for kind, fields in self.seller.erp.posted.values() if kind == "Order"]
+        if not posted or not self.seller.alive:
+            return None
+        fields = self.chance.choice(posted)
+        return fields["header"]["number"], len(fields["lines"])
+
+    def _answer(self) -> None:
+        known = self._known_order()
+        if known:
+            self.parts[known[0]] = self.parts.get(known[0], 0) + 1
+            self.seller.submit(
+                self.buyer.id, response(self.buyer, *known, self.seller.chance, str(self.parts[known[0]]))
+            )
+
+    def _despatch(self) -> None:
+        known = self._known_order()
+        if known:
+            part = self.despatched[known[0]] = self.despatched.get(known[0], 0) + 1
+            self.seller.submit(self.buyer.id, despatch(self.buyer, known[0], part, known[1]))
+
+    def _stock(self) -> None:
+        if self.seller.alive:
+            self.seller.set_stock(self.chance.randint(1, 5), self.chance.randint(0, 100))
+
+    def _push(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive:
+            company.push()
+
+    def _withdraw(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive:
+            company.try_withdraw()
+
+    def _cut(self) -> None:
+        for wire, _, _ in self.wires:
+            wire.cut()
+
+    def _die(self) -> None:
+        self.chance.choice(self.companies).die()
+
+    def _rotate(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive:
+            company.rotate()
+
+    def _advance(self) -> None:
+        for company in self.companies:
+            if company.alive:
+                company.advance()
+
+    def _resolve(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive:
+            company.resolve_held()
+
+    def _copy(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive and not company.restored:
+            company.take_copy()
+
+    def _put_back(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.copy is not None and not any(one.restored for one in self.companies):
+            company.put_copy_back()
+
+    # --- the network ---
+
+    def cut_all(self, company: Company) -> None:
+        for wire, one, other in self.wires:
+            if company in (one, other):
+                wire.cut()
+
+    async def _keep_connected(self) -> None:
+        """The buyer dials whenever there is no line; the seller has no open port."""
+        while True:
+            await asyncio.sleep(self.chance.uniform(0.2, 3.0))
+            if not all(one.alive and not one.sessions for one in self.companies):
+                continue
+            wire = Wire(self.chance, duplicates=0.0 if self.calm else 0.02)
+            self.wires = [(wire, self.buyer, self.seller)]
+            for company, partner, end in zip(self.companies, reversed(self.companies), wire.ends, strict=True):
+                session = Session(company.services(), partner.id, end, dialled=company is self.buyer)
+                company.sessions[partner.id] = session
+                company.spawn(session.run())
+
+    def see_batch(self, sender: str, number: int, chain: bytes) -> None:
+        """Every head that ever left a company: a number means one thing for ever."""
+        known = self.numbers_seen.setdefault((sender, number), chain)
+        if known != chain:
+            self.forks.append(f"{sender} gave number {number} twice")
+
+
+def planted(fault: str, world: World) -> Any:
+    """The exchange with a fault planted, to show that the auditor finds it."""
+    names = {name: getattr(exchange, name) for name in exchange.__all__}
+
+    class Lost(Exception):  # noqa: N818
+        pass
+
+    def outside(use_case: Any, company: Company, tx: Any, *args: Any) -> Any:
+        """Let the result of a use case out although its transaction is rolled back."""
+        kept = []
+        try:
+            with tx.savepoint():
+                kept.append(use_case(tx, company.ctx, *args))
+                raise Lost
+        except Lost:
+            return kept[0]
+
+    def company_of(ctx: Any) -> Company:
+        return next(one for one in world.companies if one.ctx is ctx)
+
+    def take_batch(tx: Any, ctx: Any, partner_id: str, batch: Any) -> Any:
+        if not world.calm and world.chance.random() < 0.05:
+            company = company_of(ctx)
+            world.loop.call_soon(company.die)
+            return outside(exchange.take_batch, company, tx, partner_id, batch)
+        return exchange.take_batch(tx, ctx, partner_id, batch)
+
+    def next_batch(tx: Any, ctx: Any, partner_id: str, after: int) -> Any:
+        if not world.calm and world.chance.random() < 0.05:
+            company = company_of(ctx)
+            world.loop.call_later(0.5, company.die)
+            return outside(exchange.next_batch, company, tx, partner_id, after)
+        return exchange.next_batch(tx, ctx, partner_id, after)
+
+    def take_receipt(tx: Any, ctx: Any, partner_id: str, receipt: Any) -> Any:
+        from dataclasses import replace
+
+        from node import wire
+        from node.core import link
+
+        if world.chance.random() < 0.2:
+            # The outcomes are lost, and later receipts hide that they ever were.
+            real = wire.decode(link.ReceiptBody, receipt.body)
+            if real.outcomes:
+                row = tx.links.get(partner_id, "out")
+                if row.receipt_sequence + 1 == real.sequence:
+                    from node.app import effects
+
+                    kept = effects.receipted
+                    effects.receipted = lambda tx, ctx, out, body: kept(tx, ctx, out, replace(body, outcomes=()))
+                    try:
+                        return exchange.take_receipt(tx, ctx, partner_id, receipt)
+                    finally:
+                        effects.receipted = kept
+        return exchange.take_receipt(tx, ctx, partner_id, receipt)
+
+    faults = {"receipt-before-commit": take_batch, "number-before-commit": next_batch, "refusal-lost": take_receipt}
+    chosen = faults[fault]
+    return SimpleNamespace(**{**names, chosen.__name__: chosen})
