@@ -56,9 +56,10 @@ def response(step: Step, document: OrderResponse) -> None:
     named, known = document.order.revision, state.order.revision
     if named > known:
         raise Refused("unknown-revision", "order.revision", f"revision {known} was expected, and {named} was given")
-    if document.seller_order_number and document.seller_order_number != state.order.seller_order_number:
-        step.effects.updated_orders.append(state.order._replace(seller_order_number=document.seller_order_number))
     _Answer(step, document, state, 1 if named == known else 0).run()
+    number = document.seller_order_number
+    if number and number != state.order.seller_order_number:
+        step.effects.updated_orders.append(state.order._replace(seller_order_number=number))
     if named < known:
         step.remark("old-revision", "order.revision", f"this answers revision {named}; {known} waits for its answer")
 
@@ -102,6 +103,10 @@ class _Answer:
         default = None if requests and not agreed else _DEFAULT_EVENT.get(outcome)
         for place, line in enumerate(document.lines):
             self._line(place, line, default)
+        if not self.events and self.lines:
+            # Leaves a trace, by which a second delivery is known to be one.
+            line_id = next(iter(self.lines))
+            self._add(line_id, "accepted", 0, detail=f"acknowledged {document.seller_order_number}".rstrip())
         self._put(requests)
 
     def _put(self, requests: list[LineEventRow]) -> None:
