@@ -23,7 +23,8 @@ COMMON_SETTINGS: Mapping[str, type | tuple[type, ...]] = {
     "start_from": (str, date),
     "staging": str,
 }
-"""Settings of every staged adapter; ``clock``, a callable that gives the time, is the node's to add."""
+"""Settings of every staged adapter; ``name`` and ``clock``, a callable that gives the time, are the node's to add."""
+_FROM_THE_NODE = frozenset({"name", "clock"})
 
 _CHECK_FINDINGS_MAX = 200
 _BLOCK_ROWS = 5_000
@@ -49,6 +50,8 @@ class StagedAdapter:
         self.home = home
         self.targets = targets
         self.settings = _checked(settings, {**COMMON_SETTINGS, **self.known_settings}, type(self).__name__)
+        name = settings.get("name")
+        self._staging_name = str(self.settings.get("staging") or (f"staging-{name}.db" if name else "staging.db"))
         clock = settings.get("clock")
         self.clock: Callable[[], datetime] | None = clock if callable(clock) else None
         self.start_from = _day(self.settings.get("start_from", ""))
@@ -74,7 +77,7 @@ class StagedAdapter:
     def staging(self) -> Staging:
         """The adapter's staging database, made when first asked for."""
         if self._staging is None:
-            self._staging = Staging(self.home / self.settings.get("staging", "staging.db"))
+            self._staging = Staging(self.home / self._staging_name)
         return self._staging
 
     def close(self) -> None:
@@ -213,7 +216,7 @@ def setting(settings: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _checked(settings: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]], where: str) -> dict[str, Any]:
-    values = {key: value for key, value in settings.items() if key != "clock"}
+    values = {key: value for key, value in settings.items() if key not in _FROM_THE_NODE}
     for key, value in values.items():
         if key not in known:
             raise ConfigError(f"{where}: {key!r} is not a setting", hint=f"Settings: {', '.join(sorted(known))}.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 from adapters.base import Adapter
 from node import wire
 from node.config import AdapterSettings, Settings
 from node.core.document import DOCUMENTS
 from node.errors import ConfigError
+from node.ports import Clock
 
 __all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter", "start_setting"]
 
@@ -49,9 +51,10 @@ def start_setting(name: str) -> str:
     return f"adapter-start {name}"
 
 
-def open_adapter(settings: Settings, one: AdapterSettings, start_from: str) -> Adapter:
+def open_adapter(settings: Settings, one: AdapterSettings, clock: Clock, start_from: str) -> Adapter:
     """Make the adapter; only its own module is imported. `start_from` is a day, or "" for that of the settings.
 
+    Beside its options the adapter gets its own ``name``, the ``clock`` and, where there is one, ``start_from``.
     Raises ConfigError when it is not installed or set wrong.
     """
     found = [point for point in entry_points(group=ADAPTER_GROUP) if point.name == one.kind]
@@ -66,7 +69,7 @@ def open_adapter(settings: Settings, one: AdapterSettings, start_from: str) -> A
         raise ConfigError(
             f"adapter {one.kind!r} cannot be loaded: {error}", hint="install the package that it needs"
         ) from None
-    section = {**one.options, "name": one.name}
+    section: dict[str, Any] = {**one.options, "name": one.name, "clock": clock.now}
     if start_from or one.start_from:
         section["start_from"] = start_from or one.start_from
     made: Adapter = make(section, settings.home, NodeTargets())

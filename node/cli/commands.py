@@ -158,6 +158,42 @@ def _demo(home: Path, options: Namespace, output: Output) -> int:
     return subprocess.run([str(script), *options.arguments], check=False).returncode
 
 
+def _evidence_verify(home: Path, options: Namespace, output: Output) -> int:
+    """Check a file of evidence; needs no node."""
+    expected = {}
+    for one in options.expect:
+        partner, equals, fingerprint = one.rpartition("=")
+        if not equals:
+            raise RefusedError(f"{one!r}: ID=FINGERPRINT is expected", code="bad-argument")
+        expected[partner] = fingerprint
+    from dataclasses import asdict
+
+    from node import keyring
+    from node.app import evidence
+
+    report = evidence.verify(entry.read_bytes(options.file, None), expected, keyring.verify)
+    counts = ("TAKEN", "REFUSED", "HELD")
+    links = [
+        {
+            **{name: value for name, value in asdict(one).items() if name != "documents"},
+            "first_at": one.first_at.isoformat() if one.first_at else "",
+            "last_at": one.last_at.isoformat() if one.last_at else "",
+            "erased": one.erased,
+            **{word.lower(): one.count(word) for word in counts},
+            "documents": [asdict(document) for document in one.documents],
+        }
+        for one in report.links
+    ]
+    result = {
+        "sound": report.sound,
+        "companies": [asdict(one) for one in report.companies],
+        "links": links,
+        "findings": [asdict(one) for one in report.findings],
+    }
+    _shown("evidence.verify", result, output)
+    return 0 if report.sound else FAILED
+
+
 # --- commands with more to do than ask --------------------------------------------------------------------------------
 
 
@@ -252,14 +288,18 @@ def _by_hand(call: Call, options: Namespace, output: Output) -> int:
 
 
 def _evidence_export(call: Call, options: Namespace, output: Output) -> int:
-    target = Path(options.out).absolute()
-    return _shown("evidence.export", call("evidence.export", partner=options.partner, out=str(target)), output)
+    given = arguments_of(options)
+    given["out"] = str(Path(options.out).absolute())
+    if shown := given.pop("document", None):
+        given["documents"] = shown
+    return _shown("evidence.export", call("evidence.export", **given), output)
 
 
 _ALONE: dict[str, Callable[[Path, Namespace, Output], int]] = {
     "init": _init,
     "run": _run,
     "demo": _demo,
+    "evidence.verify": _evidence_verify,
     "config.check": _config_check,
     "config.describe": _config_describe,
 }

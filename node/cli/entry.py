@@ -11,20 +11,31 @@ from typing import Any
 from node.cli.output import Output
 from node.errors import ConfigError, RefusedError
 
-__all__ = ["agreed", "pieces", "read_fields", "read_text", "write_new"]
+__all__ = ["agreed", "pieces", "read_bytes", "read_fields", "read_text", "write_new"]
 
 INPUT_BYTES_MAX = 16_777_216
+
+
+def read_bytes(name: str, most: int | None = INPUT_BYTES_MAX) -> bytes:
+    """The bytes of a file, or of standard input for "-"; at most `most`. Raises ConfigError."""
+    size = -1 if most is None else most + 1
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(size)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(size)
+    except OSError as error:
+        raise ConfigError(f"{name}: {error.strerror or error}", hint="name a file that we may read") from None
+    if most is not None and len(data) > most:
+        raise ConfigError(f"{name}: more than {most} bytes")
+    return data
 
 
 def read_text(name: str) -> str:
     """The text of a file, or of standard input for "-". Raises ConfigError."""
     try:
-        data = sys.stdin.buffer.read(INPUT_BYTES_MAX + 1) if name == "-" else Path(name).read_bytes()
-        if len(data) > INPUT_BYTES_MAX:
-            raise ConfigError(f"{name}: more than {INPUT_BYTES_MAX} bytes")
-        return data.decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{name}: {error.strerror or error}", hint="name a file that we may read") from None
+        return read_bytes(name).decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{name}: is not UTF-8 text") from None
 

@@ -39,7 +39,7 @@ class LocalHost:
         settings = self.ctx.settings
         one = settings.adapter(name)
         agreed = self.store.read(lambda tx: tx.settings.get(systems.start_setting(name))) or ""
-        made = systems.open_adapter(settings, one, start_from or agreed)
+        made = systems.open_adapter(settings, one, self.ctx.clock, start_from or agreed)
         try:
             yield made
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -53,20 +54,29 @@ class Output:
         """Rows below their columns. `right` names the columns with figures, separated by spaces."""
         if not rows:
             self.line(empty)
-        elif self.terminal:
+        elif not self.terminal:
+            self._plain_table(columns, rows, right.split())
+        elif sum(_widths(columns, rows)) + len(GAP) * len(columns) <= shutil.get_terminal_size().columns:
             self._rich_table(columns, rows, right.split())
         else:
-            self._plain_table(columns, rows, right.split())
+            self._records(columns, rows)
 
     def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
         lines = [[name.upper() for name in columns], *([cell or "-" for cell in row] for row in rows)]
-        widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+        widths = _widths(columns, rows)
         for line in lines:
             cells = (
                 cell.rjust(width) if name in right else cell.ljust(width)
                 for name, cell, width in zip(columns, line, widths, strict=True)
             )
             print(GAP.join(cells).rstrip())
+
+    def _records(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table that is wider than the terminal: its rows one below the other."""
+        for index, row in enumerate(rows):
+            if index:
+                self.line()
+            self.pairs(list(zip(columns, row, strict=True)))
 
     def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
         from rich import box
@@ -115,6 +125,11 @@ class Output:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is; an empty cell shows as a dash."""
+    return [max(1, len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(columns)]
 
 
 def _plain(text: str) -> str:

@@ -45,22 +45,23 @@ def _status(output: Output, told: Result) -> None:
     output.line(f"{told['name']} ({told['id']}) {state}")
     output.heading("Partners")
     output.table(
-        ["partner", "name", "state", "usage", "link", "waiting", "unreceipted", "sent", "received", "refused", "held"],
+        ["partner", "name", "state", "link", "waiting", "sent", "receipted", "received", "refused", "held"],
         [
             [
                 one["id"],
                 one["name"],
-                one["state"],
-                one["usage"].lower(),
+                _standing(one),
                 "up" if one["connected"] else f"down, seen {_time(one['last_seen_at']) or 'never'}",
-                *(str(one[name]) for name in ("waiting", "unreceipted", "sent", "received")),
+                *(str(one[name]) for name in ("waiting", "sent")),
+                str(one["sent"] - one["unreceipted"]),
+                str(one["received"]),
                 str(one["refused"] + one["refused_by_partner"]),
                 str(one["held"]),
             ]
             for one in told["partners"]
         ],
         empty="none yet: hansa partner add FILE",
-        right="waiting unreceipted sent received refused held",
+        right="waiting sent receipted received refused held",
     )
     if told["adapters"]:
         output.heading("Adapters")
@@ -77,6 +78,13 @@ def _status(output: Output, told: Result) -> None:
             empty="",
             right="document",
         )
+
+
+def _standing(one: Result) -> str:
+    """How far a partner is: added, confirmed in test, live, revoked."""
+    if one["state"] != "confirmed":
+        return str(one["state"])
+    return "live" if one["usage"] == "PRODUCTION" else "in test"
 
 
 def _backup(output: Output, made: Result) -> None:
@@ -105,13 +113,12 @@ def _card(output: Output, card: Result) -> None:
 
 def _partners(output: Output, told: Result) -> None:
     output.table(
-        ["partner", "name", "state", "usage", "link", "last seen", "fingerprint"],
+        ["partner", "name", "state", "link", "last seen", "fingerprint"],
         [
             [
                 one["id"],
                 one["name"],
-                one["state"],
-                one["usage"].lower(),
+                _standing(one),
                 "up" if one["connected"] else "down",
                 _time(one["last_seen_at"]),
                 one["fingerprint"],
@@ -346,8 +353,8 @@ def _document_row(one: Result) -> list[str]:
     number = one["number"] + (f" rev {one['revision']}" if one["revision"] else "")
     state = one["state"] + (f" (duplicate of {one['duplicate_of']})" if one["duplicate_of"] else "")
     link = "" if one["link_number"] is None else str(one["link_number"])
-    return [str(one["id"]), _time(one["stored_at"]), one["partner"], one["direction"], one["type"], number, one["usage"].lower(),
-            state, link]  # fmt: skip
+    stored, usage = _time(one["stored_at"]), one["usage"].lower()
+    return [str(one["id"]), stored, one["partner"], one["direction"], one["type"], number, usage, state, link]
 
 
 def _document(output: Output, one: Result) -> None:
@@ -380,7 +387,43 @@ def _document(output: Output, one: Result) -> None:
         output.line("its bytes are erased" if one["bytes"] is None else f"its {one['bytes']} bytes cannot be read")
 
 
+def _exported(output: Output, made: Result) -> None:
+    output.line(f"{made['file']}: {made['bytes']} bytes, SHA-256 {made['sha256']}")
+    output.note("whoever gets it runs: hansa evidence verify FILE --expect ID=FINGERPRINT for each company")
+
+
+def _verified(output: Output, told: Result) -> None:
+    output.line("everything in this file is proved" if told["sound"] else "NOT everything in this file is proved")
+    output.heading("Companies")
+    output.table(
+        ["id", "name", "fingerprint", "as expected", "cards"],
+        [
+            [one["id"], one["name"], one["fingerprint"], shown(one["expected"]), str(one["cards"])]
+            for one in told["companies"]
+        ],
+        empty="none",
+        right="cards",
+    )
+    output.heading("Links")
+    figures = ("epoch", "last", "sent_through", "received_through", "taken", "refused", "held", "erased")
+    output.table(
+        ["sender", "receiver", *(name.replace("_", " ") for name in figures)],
+        [[one["sender"], one["receiver"], *(str(one[name]) for name in figures)] for one in told["links"]],
+        empty="none",
+        right="epoch last taken refused held erased",
+    )
+    if told["findings"]:
+        output.heading("What is wrong")
+        output.table(
+            ["rule", "where", "what"],
+            [[one["rule"], one["path"], one["text"]] for one in told["findings"]],
+            empty="",
+        )
+
+
 VIEWS: dict[str, View] = {
+    "evidence.export": _exported,
+    "evidence.verify": _verified,
     "init": _init,
     "status": _status,
     "backup": _backup,

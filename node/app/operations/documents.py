@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from node import wire
-from node.app import erp, exchange, submit
+from node.app import erp, evidence, exchange, submit
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, operation
 from node.core import card
 from node.core.document import DOCUMENTS
 from node.core.rows import DocumentRow
-from node.errors import RefusedError
+from node.errors import ConfigError, RefusedError
 
 __all__ = ["summary"]
 
@@ -133,3 +135,24 @@ def documents_release(host: Host, *, document: int, refuse: str | None = None) -
 def documents_withdraw(host: Host, *, document: int) -> dict[str, Any]:
     """Take back a document that has no link number yet; its effects are undone."""
     return summary(host.store.write(lambda tx: submit.withdraw(tx, host.ctx, document)))
+
+
+@operation("evidence.export")
+def evidence_export(
+    host: Host, *, partner: str, out: str, documents: list[int] | None = None, personal: bool = False
+) -> dict[str, Any]:
+    """Write what proves the exchange with a partner into a new file; `documents` names those to be shown, else all."""
+    shown = None if documents is None else frozenset(documents)
+    data = host.store.read(
+        lambda tx: evidence.export(
+            tx, partner, disclose=lambda row: shown is None or row.document_id in shown, personal=personal
+        )
+    )
+    try:
+        with Path(out).open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise ConfigError(f"{out} is there already", hint="name a new file") from None
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror}", hint="the node's user must be able to write there") from None
+    return {"partner": partner, "file": out, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
