@@ -93,18 +93,17 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _read_text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError
+def _decode_text(value: Any) -> Any:
     if "\x00" in value:
         raise ValueError
     return value
 
 
 def _parse_text(value: Any) -> str:
-    """Text from outside Python's own strings may hold half a surrogate pair, which no UTF-8 can carry."""
-    _read_text(value).encode()
-    return str(value)
+    if type(value) is not str or "\x00" in value:
+        raise TypeError
+    value.encode()  # half a surrogate pair, which JSON can say, no UTF-8 can carry
+    return value
 
 
 def _reader_of_int(limit: int) -> Callable[[Any], int]:
@@ -142,7 +141,7 @@ def _fill_instant(message: Any, value: datetime) -> None:
 
 
 def _read_instant(value: Any) -> datetime:
-    at = datetime.fromisoformat(_read_text(value))
+    at = datetime.fromisoformat(_parse_text(value))
     if at.tzinfo is None:
         raise ValueError
     at = at.astimezone(UTC)
@@ -155,7 +154,7 @@ def _plain_instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-_TEXT = _simple("text", _parse_text, _identity, "text", _read_text)
+_TEXT = _simple("text", _parse_text, _identity, "text", _decode_text)
 # 64-bit numbers end where SQL's BIGINT does.
 _INTS = {
     limit: _simple("number", _reader_of_int(limit), _identity, f"a whole number from 0 to {limit - 1}")
@@ -170,14 +169,24 @@ _INSTANT_ISO = _simple("instant", _read_instant, _plain_instant, 'an instant suc
 _INSTANT = _Kind("instant", _decode_instant, _identity, _INSTANT_ISO.parse, _INSTANT_ISO.plain, _fill_instant)
 
 
-def _pair_kind(cls: type, first: str, second: str) -> _Kind:
+def _fill_quantity(message: Any, value: Quantity) -> None:
+    message.value = format_decimal(value.value)
+    message.unit = value.unit
+
+
+def _fill_money(message: Any, value: Money) -> None:
+    message.amount = format_decimal(value.amount)
+    message.currency = value.currency
+
+
+def _pair_kind(cls: type, first: str, second: str, fill: Callable[[Any, Any], None]) -> _Kind:
     """Quantity and Money: a decimal with its unit or currency."""
-    read_first, read_second = attrgetter(first), attrgetter(second)
+    both = attrgetter(first, second)
     cache: dict[tuple[str, str], Any] = {}
 
     def read(value: Any) -> Any:
         # The same few quantities and prices come again and again.
-        pair = (read_first(value), read_second(value))
+        pair = both(value)
         made = cache.get(pair)
         if made is None:
             made = cls(parse_decimal(pair[0]), pair[1])
@@ -185,10 +194,6 @@ def _pair_kind(cls: type, first: str, second: str) -> _Kind:
                 cache.clear()
             cache[pair] = made
         return made
-
-    def write(message: Any, value: Any) -> None:
-        setattr(message, first, format_decimal(read_first(value)))
-        setattr(message, second, read_second(value))
 
     def parse(value: Any, path: str, findings: list[Finding]) -> Any:
         if not isinstance(value, Mapping) or set(value) - {first, second}:
@@ -206,7 +211,7 @@ def _pair_kind(cls: type, first: str, second: str) -> _Kind:
     def plain(value: Any) -> dict[str, str]:
         return {first: format_decimal(getattr(value, first)), second: getattr(value, second)}
 
-    return _Kind(cls.__name__.lower(), read, _identity, parse, plain, write)
+    return _Kind(cls.__name__.lower(), read, _identity, parse, plain, fill)
 
 
 def _enum_kind(cls: type[StrEnum], enum: Any) -> _Kind:
@@ -259,7 +264,9 @@ class Codec:
         self.message = message_class(cls.__name__)
         self.fields = list(_fields_of(cls, self.message.DESCRIPTOR))
         self.by_name = {field.name: field for field in self.fields}
-        self._readers = {field.number: (field.name, _reader(field)) for field in self.fields}
+        by_name = self.message.DESCRIPTOR.fields_by_name
+        # By descriptor, which is the same object for as long as it is held here: to ask each for its number costs time.
+        self._readers = {by_name[field.name]: (field.name, _reader(field)) for field in self.fields}
         self._writers = {field.name: (field.empty, _writer(field)) for field in self.fields}
 
     def decode(self, message: Any) -> Any:
@@ -270,9 +277,10 @@ class Codec:
         values = made.__dict__
         readers = self._readers
         for descriptor, value in message.ListFields():
-            known = readers.get(descriptor.number)
+            known = readers.get(descriptor)
             if known is not None:
-                values[known[0]] = known[1](value)
+                name, read = known
+                values[name] = read(value)
         return made
 
     def locate(self, message: Any, path: str = "") -> Finding | None:
@@ -293,10 +301,14 @@ class Codec:
     def fill(self, message: Any, value: Any) -> None:
         """Write a value into an empty message, in place: protobuf copies what is given to a constructor."""
         writers = self._writers
+        no_text, nothing = "", ()
         for name, one in value.__dict__.items():
+            # Most fields are empty, so these come first. What is equally empty but another object is left out by
+            # protobuf itself.
+            if one is None or one is no_text or one is nothing:
+                continue
             empty, write = writers[name]
-            # What is equally empty but another object is left out by protobuf itself.
-            if one is not empty and one is not None:
+            if one is not empty:
                 write(message, one)
 
     def parse(self, value: Any, path: str, findings: list[Finding]) -> Any:
@@ -360,6 +372,11 @@ def _writer(field: _Field) -> Callable[[Any, Any], None]:
     def write_plains(message: Any, values: Any) -> None:
         getattr(message, name).extend([encode(one) for one in values])
 
+    def write_as_it_is(message: Any, value: Any) -> None:
+        setattr(message, name, value)
+
+    if fill is None and encode is _identity and not field.repeated:
+        return write_as_it_is
     if fill is None:
         return write_plains if field.repeated else write_plain
 
@@ -402,9 +419,9 @@ def _kind_of(hint: Any, descriptor: Any) -> _Kind:
     if hint is int:
         return _INTS[2**32 if descriptor.type == descriptor.TYPE_UINT32 else 2**63]
     if hint is Quantity:
-        return _pair_kind(Quantity, "value", "unit")
+        return _pair_kind(Quantity, "value", "unit", _fill_quantity)
     if hint is Money:
-        return _pair_kind(Money, "amount", "currency")
+        return _pair_kind(Money, "amount", "currency", _fill_money)
     if issubclass(hint, StrEnum):
         return _enum_kind(hint, descriptor.enum_type)
     codec = codec_of(hint)
