@@ -39,7 +39,7 @@ class Advanced:
     unused_pins: frozenset[bytes]
 
 
-def change_card(tx: Transaction, ctx: Context, **changes: Any) -> HeldCard:
+def change_card(tx: Transaction, ctx: Context, /, **changes: Any) -> HeldCard:
     """A new card with the same keys that says something else: name, roles, endpoint, units, contacts, ...
 
     Every partner gets it. Raises RefusedError for a field that a card keeps for ever.
