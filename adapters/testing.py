@@ -1,0 +1,214 @@
+"""The conformance suite: what every adapter must do, as pytest methods that its own tests inherit.
+
+class TestMyAdapter(AdapterConformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> MyRig:
+        return MyRig(tmp_path)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pytest
+
+from adapters.base import (
+    BATCH_CHANGES_MAX,
+    CHUNK_ROWS_MAX,
+    Adapter,
+    Change,
+    Fields,
+    PullBatch,
+    Targets,
+    any_element,
+    preview,
+)
+from adapters.targets import SchemaTargets
+from node.errors import AdapterError
+
+__all__ = ["AdapterConformance", "Rig", "pull_all"]
+
+
+class Rig(Protocol):
+    """What a test of conformance needs of one system; every adapter that `make` gives works on the same system."""
+
+    def make(self) -> Adapter:
+        """A new adapter, as after a restart of the node."""
+        ...
+
+    def add(self, numbers: Sequence[str]) -> None:
+        """Put one good document for each number into the system, at once and in this order."""
+        ...
+
+    def add_bad(self, number: str) -> None:
+        """Put a document into the system that does not map, in the same extract as a good one called `number`."""
+        ...
+
+    def document(self, number: str) -> tuple[str, Fields]:
+        """A document that the adapter can push."""
+        ...
+
+    def written(self) -> list[str]:
+        """The numbers of the documents that were pushed and are in the system now, one entry for each effect."""
+        ...
+
+
+def pull_all(adapter: Adapter, cursor: str | None) -> list[PullBatch]:
+    """The batches of a pull; a second one when the first gives nothing, as some systems are looked at twice."""
+    return list(adapter.pull(cursor)) or list(adapter.pull(cursor))
+
+
+def _changes(batches: Sequence[PullBatch]) -> list[Change]:
+    return [change for batch in batches for change in batch.changes]
+
+
+def _numbers(batches: Sequence[PullBatch]) -> list[str]:
+    return [str(change.fields["header"]["number"]) for change in _changes(batches)]
+
+
+class AdapterConformance:
+    """Inherit this and give the fixture `rig`."""
+
+    targets: Targets = SchemaTargets()
+
+    def test_offers_every_document_in_order(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2", "3"])
+        assert _numbers(pull_all(adapter, None)) == ["1", "2", "3"]
+        adapter.close()
+
+    def test_fields_are_of_the_schema(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1"])
+        for change in _changes(pull_all(adapter, None)):
+            known = {path for path, _ in self.targets.fields(change.document_type)}
+            assert set(_paths(change.fields, "")) <= known
+            assert change.key
+            assert change.origin
+        adapter.close()
+
+    def test_repeats_until_the_cursor_is_stored(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2"])
+        first = pull_all(adapter, None)
+        assert _changes(pull_all(adapter, None)) == _changes(first)
+        assert _changes(pull_all(adapter, first[-1].cursor)) == []
+        adapter.close()
+
+    def test_a_restart_loses_and_doubles_nothing(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2"])
+        first = pull_all(adapter, None)
+        adapter.close()
+        adapter = rig.make()
+        assert _numbers(pull_all(adapter, None)) == ["1", "2"]
+        adapter.close()
+        adapter = rig.make()
+        assert _numbers(pull_all(adapter, first[-1].cursor)) == []
+        rig.add(["3"])
+        assert _numbers(pull_all(adapter, first[-1].cursor)) == ["3"]
+        adapter.close()
+
+    def test_a_pull_given_up_half_way_is_harmless(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2"])
+        pull_all(adapter, None)
+        unfinished = adapter.pull(None)
+        next(unfinished, None)
+        del unfinished
+        assert _numbers(pull_all(adapter, None)) == ["1", "2"]
+        adapter.close()
+
+    def test_an_older_cursor_offers_again_what_followed(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1"])
+        first = pull_all(adapter, None)[-1].cursor
+        rig.add(["2"])
+        second = pull_all(adapter, first)[-1].cursor
+        assert pull_all(adapter, second) == []
+        assert _numbers(pull_all(adapter, first)) == ["2"]
+        adapter.close()
+
+    def test_cursors_rise(self, rig: Rig) -> None:
+        adapter = rig.make()
+        cursors: list[str] = []
+        for number in ("1", "2", "3"):
+            rig.add([number])
+            cursors += [batch.cursor for batch in pull_all(adapter, cursors[-1] if cursors else None)]
+        assert cursors == sorted(set(cursors))
+        adapter.close()
+
+    def test_batches_are_bounded(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add([str(number) for number in range(1, BATCH_CHANGES_MAX + 2)])
+        batches = pull_all(adapter, None)
+        assert len(_changes(batches)) == BATCH_CHANGES_MAX + 1
+        assert max(len(batch.changes) for batch in batches) <= BATCH_CHANGES_MAX
+        assert max((len(part) for batch in batches for part in batch.stock), default=0) <= CHUNK_ROWS_MAX
+        adapter.close()
+
+    def test_a_bad_row_does_not_stop_the_others(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add_bad("1")
+        batches = pull_all(adapter, None)
+        assert _numbers(batches) == ["1"]
+        findings = [finding for batch in batches for finding in batch.findings]
+        assert findings
+        for finding in findings:
+            assert finding.rule
+            assert finding.text
+            assert finding.source
+            assert finding.row
+        assert any(finding.column for finding in findings)
+        assert pull_all(adapter, batches[-1].cursor) == []
+        adapter.close()
+
+    def test_a_preview_takes_nothing(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2"])
+        shown = [part for part in preview(adapter) if isinstance(part, Change)]
+        assert [change.fields["header"]["number"] for change in shown] == ["1", "2"]
+        assert len(list(preview(adapter, limit=1))) == 1
+        assert _numbers(pull_all(adapter, None)) == ["1", "2"]
+        adapter.close()
+
+    def test_a_check_changes_nothing(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1"])
+        assert adapter.check() == []
+        assert _numbers(pull_all(adapter, None)) == ["1"]
+        adapter.close()
+
+    def test_a_push_has_one_effect(self, rig: Rig) -> None:
+        adapter = rig.make()
+        kind, fields = rig.document("4711")
+        assert kind in adapter.accepts()
+        reference = adapter.push(kind, fields, "order 4711")
+        assert reference
+        assert adapter.push(kind, fields, "order 4711") == reference
+        adapter.close()
+        adapter = rig.make()
+        assert adapter.push(kind, fields, "order 4711") == reference
+        assert rig.written() == ["4711"]
+        kind, fields = rig.document("4712")
+        assert adapter.push(kind, fields, "order 4712") != reference
+        assert sorted(rig.written()) == ["4711", "4712"]
+        adapter.close()
+
+    def test_a_push_of_an_unknown_type_is_refused_for_good(self, rig: Rig) -> None:
+        adapter = rig.make()
+        with pytest.raises(AdapterError) as caught:
+            adapter.push("NoSuchDocument", {}, "x")
+        assert caught.value.permanent
+        assert caught.value.hint
+        adapter.close()
+
+
+def _paths(value: object, path: str) -> list[str]:
+    """The path of every leaf, as `Targets` names it."""
+    if isinstance(value, dict):
+        return [found for name, item in value.items() for found in _paths(item, f"{path}.{name}".lstrip("."))]
+    if isinstance(value, list):
+        return [found for item in value for found in _paths(item, f"{path}[]")]
+    return [any_element(path)]

@@ -1,0 +1,34 @@
+"""The conformance suite on all adapters, the SQL one on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters.testing import AdapterConformance
+from tests.adapters.rigs import FilesRig, LinesRig, SqlRig
+
+
+class TestFiles(AdapterConformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> FilesRig:
+        return FilesRig(tmp_path)
+
+
+class TestSqlite(AdapterConformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> SqlRig:
+        return SqlRig(tmp_path, "sqlite:///erp.db")
+
+
+class TestPostgres(AdapterConformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path, postgres_database: str) -> SqlRig:
+        return SqlRig(tmp_path, postgres_database)
+
+
+class TestJsonLines(AdapterConformance):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> LinesRig:
+        return LinesRig(tmp_path)
