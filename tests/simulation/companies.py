@@ -99,7 +99,9 @@ class Company:
         self.lives = 1
         self.submitted: list[int] = []
         self.refusals: list[Ended] = []
-        self.store = CrashingStore(open_store("sqlite://"), self, self.chance)
+        self.store = CrashingStore(
+            open_store(f"sqlite:///{folder / 'hansa.db'}" if world.restore else "sqlite://"), self, self.chance
+        )
         self.settings = Settings(
             home=folder,
             limits=LimitSettings(batch_documents=world.chance.choice([1, 3, 16]), handover_first_seconds=1),

@@ -240,7 +240,7 @@ def planted(fault: str, world: World) -> Any:
     def take_batch(tx: Any, ctx: Any, partner_id: str, batch: Any) -> Any:
         if not world.calm and world.chance.random() < 0.05:
             company = company_of(ctx)
-            world.loop.call_soon(company.die)
+            world.loop.call_later(0.5, company.die)
             return outside(exchange.take_batch, company, tx, partner_id, batch)
         return exchange.take_batch(tx, ctx, partner_id, batch)
 
