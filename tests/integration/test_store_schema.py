@@ -73,17 +73,17 @@ def test_postgresql_says_the_same_of_both(postgres_server: Server, postgres_url:
         "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass",
-        "SELECT table_name || '.' || column_name, concat_ws(' ', data_type, collation_name, is_nullable, column_default)"
+        "SELECT table_name||'.'||column_name, concat_ws(' ', data_type, collation_name, is_nullable, column_default)"
         " FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'",
     ]
-    found = []
+    found: list[list[dict[str, str]]] = []
     for url in (postgres_server.url("made"), postgres_url):
         engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
         with engine.begin() as connection:
             if url != postgres_url:
                 METADATA.create_all(connection)
                 connection.execute(sa.text("CREATE TABLE alembic_version (version_num text)"))
-            found.append([dict(connection.execute(sa.text(query)).all()) for query in queries])  # type: ignore[arg-type]
+            found.append([dict(connection.execute(sa.text(query)).all()) for query in queries])
         engine.dispose()
     assert found[0] == found[1]
     postgres_server.run("DROP DATABASE made")
