@@ -332,7 +332,11 @@ class Codec:
                 values[name] = tuple(parse(item, f"{prefix}{name}[{i}]", findings) for i, item in enumerate(one))
             else:
                 findings.append(Finding("bad-fields", f"{prefix}{name}", f"expected a list, got {shown(one)}"))
-        return self.cls(**values) if len(findings) == before else None
+        if len(findings) > before:
+            return None
+        made = _new(self.cls)
+        made.__dict__.update(values)
+        return made
 
     def plain(self, value: Any) -> dict[str, Any]:
         """The plain fields of a value, without those that are empty."""
