@@ -90,10 +90,10 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     now = ctx.now()
     outgoing = [_complete(ctx, own, partner, one) for one in submissions]
     _check(ctx, partner, own, outgoing)
-    _identify(tx, ctx, partner, outgoing)
     first = tx.documents.next_ids(len(outgoing))
     for offset, one in enumerate(outgoing):
         one.document_id = first + offset
+    _identify(tx, ctx, partner, outgoing)  # a duplicate takes the id of the document that is there
     _apply(tx, ctx, partner, outgoing)
     at = wire.micros(now)
     tx.documents.add([_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"])

@@ -216,10 +216,8 @@ def _partner_card(call: Call, options: Namespace, output: Output) -> int:
 
 
 def _partner_add(call: Call, options: Namespace, output: Output) -> int:
-    text = entry.read_text(options.card)
-    return _shown(
-        "partner.add", call("partner.add", card=text, **({"name": options.name} if options.name else {})), output
-    )
+    given = {**arguments_of(options), "card": entry.read_text(options.card)}
+    return _shown("partner.add", call("partner.add", **given), output)
 
 
 def _partner_revoke(call: Call, options: Namespace, output: Output) -> int:

@@ -91,7 +91,10 @@ def _node_commands(add: Group) -> None:
         more="Prints the recovery key once: write it down and keep it away from this machine.",
     )
     init.add_argument(
-        "--id", required=True, metavar="ID", help="our participant id, such as 0088:4012345000009 (a GLN)"
+        "--id",
+        default="",
+        metavar="ID",
+        help="our participant id, such as 0088:4012345000009 (a GLN); without, our key makes one",
     )
     init.add_argument("--name", required=True, help="our company's name")
     init.add_argument("--role", action="append", default=[], help="retailer, supplier, ...; may be repeated")
@@ -128,6 +131,7 @@ def _partner_commands(add: Group) -> None:
         "add", "take a partner's card", more="Nothing is exchanged before both have compared fingerprints (confirm)."
     )
     new.add_argument("card", metavar="FILE", help="the card; - reads what is pasted")
+    new.add_argument("--fingerprint", metavar="TEXT", help="as the partner read it to you: confirms the card at once")
     new.add_argument("--name", help="our name for the partner; else the card's")
     confirm = add("confirm", "countersign a partner's card after comparing its fingerprint, by telephone say")
     confirm.add_argument("partner", metavar="ID")

@@ -55,9 +55,12 @@ def partner_card(host: Host) -> dict[str, Any]:
 
 
 @operation("partner.add")
-def partner_add(host: Host, *, card: str, name: str | None = None) -> dict[str, Any]:
-    """Take a partner's card file (its text): a new partner, or newer cards of one that we have."""
-    row = host.store.write(lambda tx: partners.add(tx, host.ctx, card.encode(), name=name))
+def partner_add(host: Host, *, card: str, name: str | None = None, fingerprint: str | None = None) -> dict[str, Any]:
+    """Take a partner's card file (its text): a new partner, or newer cards of one that we have.
+
+    With the fingerprint that a person had from the partner itself, the card is confirmed at once.
+    """
+    row = host.store.write(lambda tx: partners.add(tx, host.ctx, card.encode(), name=name, expected=fingerprint))
     return _changed(host, row.partner_id)
 
 
