@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from node.core.document.common import Reason
+from node.errors import HansaError
 from node.ports import Random
 from node.transport.contract import ALREADY_CONNECTED, Duplex, Ended, Move, StreamLostError
 from node.transport.hub import Hub
@@ -43,6 +44,7 @@ class Dialler:
         endpoint: str,
         *,
         credentials: Callable[[], grpc.ChannelCredentials],
+        tls_keys: Callable[[], frozenset[bytes]],
         options: list[tuple[str, str | int]] | None = None,
         random: Random,
         first_seconds: float = 0.2,
@@ -55,6 +57,8 @@ class Dialler:
         self.last_error = ""
         self._hub = hub
         self._credentials = credentials
+        self._tls_keys = tls_keys
+        self._stopping = asyncio.Event()
         self._options = [*channel_options(keepalive_seconds), *(options or [])]
         self._random = random
         self._first_seconds = first_seconds
@@ -66,14 +70,19 @@ class Dialler:
         self.failures = 0
         self._nudge.set()
 
+    def stop(self) -> None:
+        """Dial no more; a session that runs is left alone."""
+        self._stopping.set()
+        self._nudge.set()
+
     async def run(self) -> None:
-        """Dial until cancelled."""
+        """Dial until stopped or cancelled."""
         fresh = True
-        while True:
+        while not self._stopping.is_set():
             waited = await self._hub.until_free(self.partner_id)
             if waited or not fresh:
                 await self._pause()
-                if await self._hub.until_free(self.partner_id):
+                if self._stopping.is_set() or await self._hub.until_free(self.partner_id):
                     continue
             fresh = False
             self._note(await self.dial())
@@ -81,6 +90,8 @@ class Dialler:
     async def _pause(self) -> None:
         seconds = pause_seconds(self.failures, self._random, first=self._first_seconds, longest=self._longest_seconds)
         self._nudge.clear()
+        if self._stopping.is_set():
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._nudge.wait()
@@ -102,7 +113,12 @@ class Dialler:
 
     async def dial(self) -> Ended:
         """Call once, and run the session to its end."""
-        async with grpc.aio.secure_channel(self.endpoint, self._credentials(), options=self._options) as channel:
+        try:
+            credentials = self._credentials()
+        except HansaError as error:
+            _log.error("no call: %s", error.message, extra={"partner": self.partner_id, "hint": error.hint})
+            return _failed(error.message)
+        async with grpc.aio.secure_channel(self.endpoint, credentials, options=self._options) as channel:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await _connected(channel, self.endpoint)
@@ -115,7 +131,7 @@ class Dialler:
             def open_stream() -> Duplex:
                 return DialledStream(call())
 
-            return await self._hub.run(self.partner_id, open_stream, dialled=True)
+            return await self._hub.run(self.partner_id, open_stream, dialled=True, tls_keys=self._tls_keys())
 
 
 async def _connected(channel: grpc.aio.Channel, endpoint: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -14,7 +15,7 @@ __all__ = ["Health"]
 class Health:
     """Answers Check and Watch; `admit` refuses unknown callers before."""
 
-    def __init__(self, admit: Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[str]], service: str) -> None:
+    def __init__(self, admit: Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[object]], service: str) -> None:
         self._admit = admit
         self._service = service
         self._inner = health.aio.HealthServicer()
@@ -41,3 +42,8 @@ class Health:
         """As Check, and again whenever it changes."""
         await self._admit(context)
         await self._inner.Watch(request, context)
+
+    async def List(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Not offered: there is one service."""
+        await self._admit(context)
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask Check or Watch")

@@ -54,10 +54,13 @@ class Hub:
 
     # --- running a session --------------------------------------------------------------------------------------------
 
-    async def run(self, partner_id: str, open_stream: Callable[[], Duplex], *, dialled: bool) -> Ended:
+    async def run(
+        self, partner_id: str, open_stream: Callable[[], Duplex], *, dialled: bool, tls_keys: frozenset[bytes]
+    ) -> Ended:
         """Run a session in the partner's place, once it is free; or say on the stream why it cannot be had.
 
-        A call of ours is not begun (`open_stream` is not called) while there is a session.
+        A call of ours is not begun (`open_stream` is not called) while there is a session. `tls_keys` are the keys that
+        the partner has shown or may have shown.
         """
         before = self._sessions.get(partner_id)
         refusal = self._refusal(partner_id, before, dialled=dialled)
@@ -66,7 +69,8 @@ class Hub:
                 await self._decline(open_stream(), refusal)
             return Ended(refusal, Move.NOBODYS)
         bucket = self._buckets.setdefault(partner_id, TokenBucket(self._services.limits.queries_per_second))
-        session = Session(self._services, partner_id, open_stream(), dialled=dialled, bucket=bucket)
+        stream = open_stream()
+        session = Session(self._services, partner_id, stream, dialled=dialled, tls_keys=tls_keys, bucket=bucket)
         self._sessions[partner_id] = session
         try:
             if before is not None:

@@ -79,23 +79,25 @@ class Server:
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
 
-    async def _admit(self, context: Context) -> str:
+    async def _admit(self, context: Context) -> tuple[str, bytes]:
         """The partner that calls; an unknown caller is turned away here, before anything is read from it."""
         spki = self._spki_of(context)
         partner_id = None if spki is None else await self._partner_of(spki)
-        if partner_id is None:
+        if partner_id is None or spki is None:
             shown = spki.hex()[:16] if spki else "none"
             _log.warning("a caller was turned away: no card in force names its TLS key", extra={"tls_key": shown})
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "no partner card that we hold names this TLS key")
             raise AssertionError("abort always raises")
-        return partner_id
+        return partner_id, spki
 
     async def _exchange(self, _requests: Any, context: Context) -> None:
-        partner_id = await self._admit(context)
+        partner_id, spki = await self._admit(context)
         # In a task of its own: gRPC cancels this handler when the call breaks, and the store's work must still be seen
         # to its end before the partner's next session begins.
         stream = AnsweredStream(context)
-        session = asyncio.create_task(self._hub.run(partner_id, lambda: stream, dialled=False))
+        session = asyncio.create_task(
+            self._hub.run(partner_id, lambda: stream, dialled=False, tls_keys=frozenset({spki}))
+        )
         self._running.add(session)
         session.add_done_callback(self._running.discard)
         await asyncio.shield(session)

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from node import wire
@@ -34,10 +35,19 @@ class Session:
     """One stream with one partner, from hello to goodbye. `run` it once."""
 
     def __init__(
-        self, services: Services, partner_id: str, duplex: Duplex, *, dialled: bool, bucket: TokenBucket | None = None
+        self,
+        services: Services,
+        partner_id: str,
+        duplex: Duplex,
+        *,
+        dialled: bool,
+        tls_keys: frozenset[bytes] = frozenset(),
+        bucket: TokenBucket | None = None,
     ) -> None:
         self.partner_id = partner_id
         self.dialled = dialled
+        self.tls_keys = tls_keys
+        self.opened_at: datetime | None = None
         self.opened = False
         self.finished = asyncio.Event()
         self._services = services
@@ -197,6 +207,7 @@ class Session:
             self._receipts.extend(opening.receipts)
             self._receipt_sequence = wire.decode(link.ReceiptBody, opening.receipts[-1].body).sequence
         self.opened = not self.ending
+        self.opened_at = self._services.ctx.now()
 
     async def _part(self, reader: asyncio.Task[Any], writer: asyncio.Task[Any]) -> None:
         """Say goodbye behind the writer's last frame and hear the partner hang up; each only for a while."""

@@ -1,0 +1,92 @@
+"""Recurring work beside the traffic: retention, old snapshots, key changes under way, links that make no progress."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any, Protocol
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from node.app import retention, rotation
+from node.app.context import Context
+from node.errors import HansaError
+from node.keyring import Keyring
+from node.ports import Store
+from node.runtime.archive import Archive
+
+__all__ = ["Chores"]
+
+SNAPSHOT_ROWS_AT_ONCE = 20_000
+
+_log = logging.getLogger("hansa.chores")
+
+
+class Nudges(Protocol):
+    """What chores ask of the node; may be called from any thread."""
+
+    def wake_waiting(self) -> None: ...
+    def reload(self) -> None: ...
+    def stop_stalled(self) -> None: ...
+
+
+class Chores:
+    """Runs each chore at its time in a thread of its own, one run of each at a time."""
+
+    def __init__(self, store: Store, ctx: Context, keys: Keyring, node: Nudges) -> None:
+        self._store = store
+        self._ctx = ctx
+        self._keys = keys
+        self._node = node
+        defaults: dict[str, Any] = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        self._scheduler = BackgroundScheduler(timezone=UTC, daemon=True, job_defaults=defaults)
+
+    def start(self) -> None:
+        """Begin."""
+        each: tuple[tuple[str, Callable[[], None], int], ...] = (
+            ("retention", self.erase, 3600),
+            ("old snapshots", self.drop_old_snapshots, 60),
+            ("key changes", self.advance_keys, 60),
+            ("waiting documents", self._node.wake_waiting, 30),
+            ("stalled links", self._node.stop_stalled, 10),
+        )
+        for name, work, seconds in each:
+            self._scheduler.add_job(self._guarded, "interval", seconds=seconds, id=name, args=(name, work), jitter=5)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin nothing more, and wait for what runs."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def erase(self) -> None:
+        """Erase what is past its time."""
+        settings = self._ctx.settings
+        folder = settings.retention.archive
+        archive = Archive(settings.home / folder) if folder else None
+        erased = retention.run(self._store, self._ctx, archive)
+        if erased.documents or erased.personal:
+            _log.info("erased %d documents, and personal data of %d", erased.documents, erased.personal)
+
+    def drop_old_snapshots(self) -> None:
+        """Delete stock that a newer snapshot has replaced, a part at a time."""
+        while self._store.write(lambda tx: tx.stock.drop_old(SNAPSHOT_ROWS_AT_ONCE)) == SNAPSHOT_ROWS_AT_ONCE:
+            pass
+
+    def advance_keys(self) -> None:
+        """Go on with a change of our keys as far as partners are ready, and forget keys that nobody needs."""
+        advanced = self._store.write(lambda tx: rotation.advance(tx, self._ctx))
+        if advanced.unused_key_ids or advanced.unused_pins:
+            self._keys.drop(key_ids=advanced.unused_key_ids, pins=advanced.unused_pins)
+        if advanced.card is not None or advanced.revocations:
+            self._node.reload()
+            self._node.wake_waiting()
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except HansaError as error:
+            _log.warning("%s: %s", name, error.message, extra={"job": name, "hint": error.hint})
+        except Exception:
+            _log.exception("%s failed", name, extra={"job": name})
