@@ -124,29 +124,31 @@ def _sent_by(step: Step, state: OrderState, role: str) -> None:
         raise Refused("wrong-role", "header.issuer", f"for order {state.order.number} the {role} sends this")
 
 
-def _replace_earlier(step: Step, document: Any, kinds: frozenset[str], corrects: bool, reference: str) -> None:
-    """Take away what earlier documents of the same number said.
+def _begin(step: Step, document: Any, kinds: frozenset[str], corrects: bool, *also: str) -> list[OrderState] | None:
+    """The orders that a document touches, after taking away what earlier documents of its number (or of the numbers
+    in `also`) said; None when it was applied before.
 
     A correction is looked for on every order in the book, because it may name fewer orders than it corrects.
     """
-    for state in step.book.by_id.values() if corrects else _named_states(step, document):
-        earlier = [
-            e
-            for e in state.events
-            if e.standing and e.reference == reference and e.event in kinds and e.document_id != step.document_id
-        ]
-        if earlier and not corrects:
-            raise Held(
-                "other-content",
-                "header.revision",
-                f"{reference} is known with other values; a higher revision was expected",
-            )
-        if earlier:
-            gone = {e.document_id for e in earlier}
-            step.effects.replace_where(state, lambda e, gone=gone: e.document_id in gone)  # type: ignore[misc]
+    named = _named_states(step, document)
+    if any(step.document_id in state.documents for state in (step.book.by_id.values() if corrects else named)):
+        return None
+    reference = reference_of(document.header or DocumentHeader())
+    references = (reference, *also)
+    touched = {state.order.order_id: state for state in named}
+    for state in list(step.book.by_id.values()) if corrects or also else named:
+        gone = {e.document_id for e in state.events if e.standing and e.reference in references and e.event in kinds}
+        if not gone:
+            continue
+        if not corrects and not also:
+            text = f"{reference} is known with other values; a higher revision was expected"
+            raise Held("other-content", "header.revision", text)
+        touched[state.order.order_id] = state
+        step.effects.replace_where(state, lambda e, gone=gone: e.document_id in gone)  # type: ignore[misc]
+    return list(touched.values())
 
 
-def _named_states(step: Step, document: Any) -> Iterable[OrderState]:
+def _named_states(step: Step, document: Any) -> list[OrderState]:
     """The orders in the book that a document names, each once."""
     keys = [document.order or order_named_in_header(document.header)]
     keys += [getattr(line, "order", None) for line in getattr(document, "lines", ())]
@@ -155,14 +157,17 @@ def _named_states(step: Step, document: Any) -> Iterable[OrderState]:
         if key is not None:
             state = named_order(step, key, "order")
             seen[state.order.order_id] = state
-    return seen.values()
+    return list(seen.values())
 
 
-def _is_replay(step: Step, document: Any) -> bool:
-    return any(step.document_id in state.documents for state in _named_states(step, document))
-
-
-def _record(step: Step, pieces: Iterable[_Piece], on: str | None, reference: str) -> None:
+def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Piece], on: str | None) -> None:
+    """Write the pieces down. An order of which nothing is said gets an event of quantity 0, by which a second delivery
+    of the same document is known to be one, and people see that something was taken back."""
+    reference = reference_of(step.header)
+    spoken_of = {piece.state.order.order_id for piece in pieces}
+    for state in touched:
+        if state.order.order_id not in spoken_of and state.lines:
+            pieces.append(_Piece(state, next(iter(state.lines.values())), event, 0, "", "nothing", ""))
     step.effects.events.extend(
         LineEventRow(
             piece.state.order.order_id,
@@ -204,13 +209,12 @@ def _over(step: Step, pieces: list[_Piece], kinds: frozenset[str], rule: str) ->
 
 def despatch(step: Step, document: DespatchAdvice) -> None:
     """Goods are on their way, by line and, where the advice tells them apart, by package."""
-    if _is_replay(step, document):
-        return
-    header = document.header or DocumentHeader()
-    reference = reference_of(header)
+    header = step.header
     cancelled = document.status is AdviceStatus.CANCELLED
     corrects = cancelled or document.status is AdviceStatus.CORRECTED or header.revision > 0
-    _replace_earlier(step, document, _DESPATCHED, corrects, reference)
+    touched = _begin(step, document, _DESPATCHED, corrects)
+    if touched is None:
+        return
     whole = document.order or order_named_in_header(header)
     tracking = document.carriage.tracking if document.carriage else ""
     packed = _packed(document.packages)
@@ -225,7 +229,7 @@ def despatch(step: Step, document: DespatchAdvice) -> None:
         for part, detail in _parts(line, quantity, found[1], packed.get(line.line_id, ()), tracking):
             pieces.append(_Piece(*found, "despatched", part, line.schedule_id, detail, path))
     on = document.despatched_at.date().isoformat() if document.despatched_at else None
-    _record(step, pieces, on, reference)
+    _record(step, touched, "despatched", pieces, on)
     _over(step, pieces, _DESPATCHED, "over-despatched")
 
 
@@ -257,13 +261,12 @@ def _parts(
 
 def receive(step: Step, document: ReceivingAdvice) -> None:
     """Goods have arrived: accepted, short, over, damaged or wrong."""
-    if _is_replay(step, document):
-        return
-    header = document.header or DocumentHeader()
-    reference = reference_of(header)
+    header = step.header
     cancelled = document.status is AdviceStatus.CANCELLED
     corrects = cancelled or document.status is AdviceStatus.CORRECTED or header.revision > 0
-    _replace_earlier(step, document, ARRIVALS, corrects, reference)
+    touched = _begin(step, document, ARRIVALS, corrects)
+    if touched is None:
+        return
     whole = document.order or order_named_in_header(header)
     pieces: list[_Piece] = []
     for place, line in enumerate(document.lines):
@@ -278,7 +281,7 @@ def receive(step: Step, document: ReceivingAdvice) -> None:
             if quantity or event == "received":
                 pieces.append(_Piece(*found, event, quantity, "", detail, path))
     on = document.received_at.date().isoformat() if document.received_at else None
-    _record(step, pieces, on, reference)
+    _record(step, touched, "received", pieces, on)
     _over(step, pieces, frozenset({"received", "over", "damaged", "wrong"}), "over-received")
 
 
@@ -301,9 +304,11 @@ def delivery(step: Step, document: DeliveryStatus) -> None:
     else:
         return
     key = document.order or order_named_in_header(document.header)
-    if key is None or _is_replay(step, document):
+    if key is None:
         return
     state = named_order(step, key, "order")
+    if step.document_id in state.documents:
+        return
     carried_by = reference_of(document.despatch) if document.despatch else ""
     carried = [
         e
@@ -315,28 +320,22 @@ def delivery(step: Step, document: DeliveryStatus) -> None:
         carried = [e for e in carried if named & set(e.detail.split())]
     if not carried:
         step.remark("unknown-despatch", "despatch", f"nothing was despatched as {carried_by or sorted(named)}")
-        return
     parts = {(e.line_id, e.reference, e.detail) for e in carried}
     # The schedule_id of such an event is the despatch's number, so that a later status of the same goods finds it.
     step.effects.replace_where(
         state, lambda e: e.event in ("delivered", "failed") and (e.line_id, e.schedule_id, e.detail) in parts
     )
     on = document.occurred_at.date().isoformat() if document.occurred_at else None
-    _record(
-        step,
-        [_Piece(state, state.lines[e.line_id], event, e.quantity, e.reference, e.detail, "") for e in carried],
-        on,
-        reference_of(document.header or DocumentHeader()),
-    )
+    pieces = [_Piece(state, state.lines[e.line_id], event, e.quantity, e.reference, e.detail, "") for e in carried]
+    _record(step, [state], event, pieces, on)
 
 
 def return_announced(step: Step, document: ReturnAnnouncement) -> None:
     """Goods will come back; nothing has arrived yet."""
-    if _is_replay(step, document):
+    header = step.header
+    touched = _begin(step, document, frozenset({"returned"}), header.revision > 0)
+    if touched is None:
         return
-    header = document.header or DocumentHeader()
-    reference = reference_of(header)
-    _replace_earlier(step, document, frozenset({"returned"}), header.revision > 0, reference)
     whole = document.order or order_named_in_header(header)
     pieces: list[_Piece] = []
     for place, line in enumerate(document.lines):
@@ -349,17 +348,15 @@ def return_announced(step: Step, document: ReturnAnnouncement) -> None:
         # The schedule_id is the announcement's own line, by which the return receipt refers to it.
         quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
         pieces.append(_Piece(*found, "returned", quantity, line.line_id, detail, path))
-    _record(step, pieces, None, reference)
+    _record(step, touched, "returned", pieces, None)
 
 
 def return_received(step: Step, document: ReturnReceipt) -> None:
     """Goods have come back, and what becomes of them; replaces what was announced for the same lines."""
     key = document.order or order_named_in_header(document.header)
-    if key is None or _is_replay(step, document):
+    touched = _begin(step, document, frozenset({"returned"}), step.header.revision > 0) if key else None
+    if key is None or touched is None:
         return
-    header = document.header or DocumentHeader()
-    reference = reference_of(header)
-    _replace_earlier(step, document, frozenset({"returned"}), header.revision > 0, reference)
     state = named_order(step, key, "order")
     _sent_by(step, state, "seller")
     announced_as = reference_of(document.announcement) if document.announcement else ""
@@ -385,7 +382,7 @@ def return_received(step: Step, document: ReturnReceipt) -> None:
         state, lambda e: e.event == "returned" and e.reference == announced_as and e.schedule_id in settled
     )
     on = document.received_at.date().isoformat() if document.received_at else None
-    _record(step, pieces, on, reference)
+    _record(step, touched, "returned", pieces, on)
 
 
 def _word(word: str) -> str:
@@ -406,16 +403,18 @@ def credit(step: Step, document: CreditNote) -> None:
 
 
 def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
-    if _is_replay(step, document):
-        return
-    header = document.header or DocumentHeader()
-    reference = reference_of(header)
+    header = step.header
     kinds = frozenset({event})
-    _replace_earlier(step, document, kinds, header.revision > 0, reference)
+    corrected: tuple[str, ...] = ()
     if document.type_code == _CORRECTED_INVOICE:
-        for preceding in header.references:
-            if preceding.kind is ReferenceKind.PRECEDING_INVOICE and preceding.document:
-                _replace_earlier(step, document, kinds, True, reference_of(preceding.document))
+        corrected = tuple(
+            reference_of(one.document)
+            for one in header.references
+            if one.kind is ReferenceKind.PRECEDING_INVOICE and one.document
+        )
+    touched = _begin(step, document, kinds, header.revision > 0, *corrected)
+    if touched is None:
+        return
     whole = document.order or order_named_in_header(header)
     biller = "buyer" if document.type_code in _SELF_BILLED else "seller"
     pieces: list[_Piece] = []
@@ -434,6 +433,6 @@ def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
         # Catch weight is billed as weighed, and counted as ordered.
         quantity = _scaled(line.delivered_quantity or line.quantity, found[1], f"{path}.quantity")
         pieces.append(_Piece(*found, event, quantity, "", "", path))
-    _record(step, pieces, document.issued_on.isoformat() if document.issued_on else None, reference)
+    _record(step, touched, event, pieces, document.issued_on.isoformat() if document.issued_on else None)
     if event == "invoiced":
         _over(step, pieces, kinds, "over-invoiced")

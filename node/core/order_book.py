@@ -169,7 +169,8 @@ def apply(
     if handler is None:
         return effects
     try:
-        handler(Step(book, partner_id, we_are_sender, document_id, at, new_order_id, effects), document)
+        header = document.header or DocumentHeader()
+        handler(Step(book, partner_id, we_are_sender, document_id, at, new_order_id, effects, header), document)
     except Held as held:
         return Effects(findings=[held.finding], hold=True)
     except Refused as refused:

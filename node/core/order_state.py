@@ -199,6 +199,7 @@ class Step:
     at: int
     new_order_id: Callable[[], int]
     effects: Effects
+    header: DocumentHeader
 
     def remark(self, rule: str, path: str, text: str) -> None:
         """Take the document, and say what is odd about it."""

@@ -404,7 +404,7 @@ def _pieces(row: OrderLineRow, sums: _Line, answers: list[LineEventRow], today: 
         last = not sums.unanswered and bool(coming) and answer is coming[-1]
         comes = answer.event not in ("rejected", "cancelled")
         made.append(_piece(row, answer, answer.quantity, left if comes else {}, last, today))
-    if sums.unanswered or not made:
+    if sums.unanswered or not made or any(left.values()):
         made.append(_piece(row, None, sums.unanswered, left, True, today))
     return tuple(made)
 
