@@ -15,7 +15,7 @@ from node.cli import entry, views
 from node.cli.output import Output
 from node.errors import ConfigError, RefusedError
 
-__all__ = ["run"]
+__all__ = ["COMMANDS", "run"]
 
 Call = Callable[..., Any]
 """call(operation, **arguments) -> result."""
@@ -327,3 +327,5 @@ _SPECIAL: dict[str, Callable[[Call, Namespace, Output], int]] = {
         _by_hand,
     ),
 }
+COMMANDS = frozenset(_ALONE) | frozenset(_SPECIAL)
+"""Commands that are more than one call of the operation of the same name."""

@@ -12,6 +12,7 @@ Group = Callable[..., Parser]
 
 DESCRIPTION = "A small node beside your ERP: partner companies exchange signed stock, orders, despatches and invoices."
 EPILOG = "Start with: hansa init, hansa run. `hansa COMMAND --help` says what a command does."
+_STATES = ("waiting", "sent", "taken", "refused", "held", "withdrawn")
 EXIT_CODES = (
     """exit codes: 0 done, 1 failed, 2 settings or usage, 3 refused, 4 not now (try again), 5 our own system failed"""
 )
@@ -23,7 +24,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: Parser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"hansa {version('hansa')}\n")
+        print(f"hansa {version('hansa')}")
+        parser.exit()
 
 
 def build_parser() -> Parser:
@@ -218,7 +220,7 @@ def _order_commands(add: Group) -> None:
     respond.add_argument("--deliver", metavar="DATE", help="when it comes")
     despatch = _by_hand(add("despatch", "say that goods are on their way"), order=True)
     despatch.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help="without: all that is open")
-    despatch.add_argument("--carrier", default="")
+    despatch.add_argument("--carrier", default="", help="who carries the goods")
     despatch.add_argument("--tracking", default="", help="the carrier's number")
     despatch.add_argument("--deliver", metavar="DATE", help="when they arrive")
     receive = _by_hand(add("receive", "say what has arrived"), order=True)
@@ -266,7 +268,7 @@ def _document_commands(add: Group) -> None:
     listed.add_argument("--partner", metavar="ID", help="only with this partner")
     listed.add_argument("--direction", choices=("out", "in"), help="sent or received")
     listed.add_argument("--type", help="such as Order")
-    listed.add_argument("--state", choices=("waiting", "sent", "taken", "refused", "held", "withdrawn"))
+    listed.add_argument("--state", choices=_STATES, metavar="STATE", help=", ".join(_STATES))
     listed.add_argument("--number", help="the document's own number")
     listed.add_argument("--before", type=int, metavar="ID", help="older than this document; for the next page")
     listed.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")

@@ -98,14 +98,14 @@ class _Reader:
             value = Decimal(value)
         elif type(value) is not kind:
             raise self.fault(at, _WORDS[kind], value)
+        if isinstance(value, Decimal) and not value.is_finite():
+            raise self.fault(at, "a number", value)
         choices, least, most = about.get("choices"), about.get("least"), about.get("most")
         if choices and value not in choices:
             raise self.fault(at, f"one of {', '.join(choices)}", value)
         if (least is not None and value < least) or (most is not None and value > most):
             span = f"at least {least}" if most is None else f"{least} to {most}"
             raise self.fault(at, f"{span} {about['unit']}".rstrip(), value)
-        if isinstance(value, Decimal) and not value.is_finite():
-            raise self.fault(at, "a number", value)
         return value
 
 

@@ -190,15 +190,25 @@ def partner_ping(host: Host, *, partner: str) -> dict[str, Any]:
 def partner_terms(host: Host, *, partner: str, send: bool = False, number: str = "") -> dict[str, Any]:
     """The partner's trade terms in force, and those of our settings; `send` lets the partner have ours."""
     ours = host.ctx.settings.partner(partner)
-    row = host.store.read(lambda tx: _partner(tx, partner))
+    theirs = host.store.read(lambda tx: _terms_of(tx, partner))
     told: dict[str, Any] = {
         "partner": partner,
         "ours": {name: value if isinstance(value, bool | int) else str(value) for name, value in asdict(ours).items()},
-        "theirs": json.loads(row.terms) if row.terms else None,
+        "theirs": theirs,
     }
     if send:
         told["sent"] = send_fields(host, partner, "TradeTerms", terms_fields(ours), number)
     return told
+
+
+def _terms_of(tx: Transaction, partner: str) -> dict[str, Any] | None:
+    """The newest trade terms that the partner has sent, without their header."""
+    _partner(tx, partner)
+    found = tx.documents.search(partner_id=partner, direction="in", type="TradeTerms", state="taken", limit=1)
+    if not found or found[0].body is None:
+        return None
+    fields = wire.to_fields(wire.decode_document("TradeTerms", found[0].body))
+    return {name: value for name, value in fields.items() if name != "header"}
 
 
 def terms_fields(terms: PartnerSettings) -> dict[str, Any]:
