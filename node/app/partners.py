@@ -260,7 +260,7 @@ def confirm(tx: Transaction, ctx: Context, partner_id: str, expected: str) -> Pa
             hint="Ask the partner again, by telephone. If it stays so, the card did not come from the partner.",
         )
     if row.state == "revoked":
-        _readmit(tx, row)
+        _readmit(tx, ctx, row)
     newest = rows[-1]
     if not newest.confirmed:
         signer = signer_for(tx, ctx, partner_id)
@@ -323,12 +323,14 @@ def revoke_partner(tx: Transaction, ctx: Context, partner_id: str, reason: str =
     return row
 
 
-def _readmit(tx: Transaction, row: PartnerRow) -> None:
+def _readmit(tx: Transaction, ctx: Context, row: PartnerRow) -> None:
     tx.partners.put(row._replace(state="added" if row.confirmed_at is None else "confirmed"))
     for direction in ("out", "in"):
         there = tx.links.get(row.partner_id, direction)
         if there is not None and there.reason.startswith(_REVOKED):
             tx.links.put(there._replace(state="open", reason=""))
+    for held in history(tx, tx.partners.own().partner_id)[1:]:
+        send_card(tx, ctx, row.partner_id, held)
 
 
 # --- what a partner's node says ---------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ class Taken:
 def take_batch(tx: Transaction, ctx: Context, partner_id: str, batch: link.Batch) -> Taken | Refusal:
     """Verify a batch, store it with its effects, and give the receipt; a batch taken before gets its receipt again."""
     incoming = link_row(tx, partner_id, "in")
+    if incoming.state == "stopped":
+        return Refusal("link-stopped", incoming.reason, stopped=True)
     try:
         entries, head = _verify(tx, ctx, incoming, batch)
     except link.LinkFault as fault:

@@ -108,9 +108,9 @@ def recover_keys(
 ) -> HeldCard:
     """All keys are lost or stolen: new ones, vouched for by the recovery key as `init` printed it.
 
-    The card drops every older key at once. A partner that cannot be reached with the old keys needs it as a file.
-    `sequence` is for when a thief has issued cards in our name: the number must be higher than theirs.
-    Raises RefusedError ``bad-secret`` or ``wrong-recovery-key``.
+    The card drops every older key at once, and from now on only the new ones are used: every partner needs our card
+    as a file before it can be reached again. `sequence` is for when a thief has issued cards in our name: the number
+    must be higher than theirs. Raises RefusedError ``bad-secret`` or ``wrong-recovery-key``.
     """
     own = _own_cards(tx)
     newest = own[-1]
@@ -131,11 +131,26 @@ def recover_keys(
     )
     held = issue(tx, ctx, card, [signer, fresh], recovery=signer.public_key)
     _send_to_all(tx, ctx, held)
+    _assume_known(tx, held)
     return held
 
 
+def _assume_known(tx: Transaction, held: HeldCard) -> None:
+    """Use the card's keys towards everybody, since the older ones are gone; who lacks the card gets it as a file.
+
+    Were they used on, a partner that has taken the card already, while its receipt was lost, could not be reached.
+    """
+    for row in active_partners(tx):
+        noted = notes(tx, row.partner_id)
+        noted.known = held.card.sequence
+        put_notes(tx, row.partner_id, noted)
+
+
 def advance(tx: Transaction, ctx: Context, *, force: bool = False) -> Advanced:
-    """Go on with what is under way, as far as partners are ready. `force`: drop old keys without waiting for them."""
+    """Go on with what is under way, as far as partners are ready.
+
+    `force` drops old keys without waiting: partners that have not taken the new card need it as a file.
+    """
     own = _own_cards(tx)
     partners = active_partners(tx)
     sent = sum(_tell_revoked(tx, ctx, row.partner_id) for row in partners)
@@ -144,6 +159,8 @@ def advance(tx: Transaction, ctx: Context, *, force: bool = False) -> Advanced:
     if kept != own[-1].card and (force or all(_knows(tx, row.partner_id, own, kept) for row in partners)):
         issued = _publish(tx, ctx, own, [], signing_keys=kept.signing_keys, tls_keys=kept.tls_keys)
         own = [*own, issued]
+        if force:
+            _assume_known(tx, issued)
     newest = own[-1].card
     if len(own) == 1 or any(known_card(tx, row.partner_id, own) != own[-1] for row in partners):
         return Advanced(issued, sent, frozenset(), frozenset())

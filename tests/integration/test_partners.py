@@ -267,6 +267,19 @@ def test_documents_in_flight_while_keys_change(one: Company, other: Company) -> 
     assert late.documents == 0
 
 
+def test_a_rotation_can_be_finished_by_force(one: Company, other: Company) -> None:
+    swap(one, other)
+    connect(one, other)
+    old, new = rotated(one)
+    assert one.do(rotation.advance).card is None
+    assert one.do(rotation.advance, force=True).card is not None
+    assert one.do(partners.signer_for, other.id).key_id == new
+    other.do(partners.add, one.card())
+    connect(one, other)
+    assert {key.key_id: key.until_number for key in other.read(cards.keys_in_force, one.id)} == {new: None, old: 1}
+    assert all(said == "taken" for _, said, _ in outcomes(one, other))
+
+
 def test_each_partner_is_served_with_the_key_that_it_knows(one: Company, other: Company, tmp_path: Path) -> None:
     third = Company(tmp_path, "Third")
     for partner in (other, third):
@@ -357,7 +370,10 @@ def test_lost_keys_are_recovered_by_file(one: Company, other: Company) -> None:
     with pytest.raises(RefusedError, match="another identity"):
         one.do(rotation.recover_keys, one.keys, other.recovery, reason="disk lost")
     one.do(rotation.recover_keys, one.keys, one.recovery.lower(), reason="disk lost")
+    pin = one.read(cards.history, one.id)[-1].card.tls_keys[0].spki_sha256
+    assert one.read(cards.tls_for, other.id) == one.read(cards.tls_presented) == pin
     other.do(partners.add, one.card())
+    assert other.read(partners.partner_of, pin) == one.id
     connect(one, other)
     assert other.read(cards.history, one.id)[-1].card.sequence == 2
     assert other.read(cards.keys_in_force, one.id)[-1].until_number == 1
@@ -413,8 +429,13 @@ def test_a_revoked_partner_is_out_at_once(one: Company, other: Company) -> None:
     assert one.read(partners.partner_of, pin) is None
     assert other.id not in one.read(partners.trusted)
     assert one.link(other, "in").state == "stopped"
+    late = one.do(exchange.take_batch, other.id, formed[0])
+    assert isinstance(late, exchange.Refusal)
+    assert late.code == "link-stopped"
 
+    one.do(rotation.rotate_keys, one.keys)
     one.do(partners.confirm, other.id, other.fingerprint)
     assert state(one, other) == ("confirmed", "TEST")
     connect(other, one)
     assert one.link(other, "in").number == 2
+    assert [held.card.sequence for held in other.read(cards.history, one.id)] == [1, 2]
