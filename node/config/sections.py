@@ -100,10 +100,6 @@ class MetricsSettings:
 class LimitSettings:
     """Everything has a limit. The defaults suit a node on one machine; partners never need to agree on them."""
 
-    frame_bytes: int = setting(
-        4_194_304, "largest frame taken from a partner", unit="bytes", least=65_536, most=4_194_304
-    )
-    document_bytes: int = setting(1_048_576, "largest document", unit="bytes", least=16_384, most=1_048_576)
     batch_bytes: int = setting(262_144, "size at which a batch is full", unit="bytes", least=1_024, most=2_097_152)
     batch_documents: int = setting(512, "documents in one batch", least=1, most=4_096)
     batch_documents_accepted: int = setting(4_096, "documents in one batch of a partner", least=1, most=100_000)
@@ -125,13 +121,7 @@ class LimitSettings:
     dial_seconds_max: int = setting(
         300, "longest pause between calls; calling never ends", unit="s", least=1, most=86_400
     )
-    clock_skew_seconds_max: int = setting(
-        300, "how far a partner's clock may be from ours", unit="s", least=1, most=86_400
-    )
     aged_seconds: int = setting(600, "a document that has waited this long goes first", unit="s", least=1, most=86_400)
-    waiting_documents_max: int = setting(
-        1_000_000, "documents waiting for one partner; more are refused", least=1, most=1_000_000_000
-    )
     handover_attempts_max: int = setting(
         20, "tries to hand a document to our own system before a human is asked", least=1, most=10_000
     )
