@@ -1,8 +1,9 @@
 """The ERP of Harbour Gifts: a web shop that writes files, reads files, and keeps its own ledger.
 
-It writes orders (CSV, every tenth as a workbook), cancellations, changes, receiving advices and returns into `out/`,
-and reads the answers, despatch advices, invoices and credit notes that come as CSV into `in/`. What it sells is known
-from the start (the trade); how far the customers have ordered is said with `release`.
+It writes orders (CSV, every tenth as a workbook), cancellations, changes, receiving advices and returns into
+`exchange/in`, each complete when a marker of its name with .done lies beside it, and reads the answers, despatch
+advices, invoices and credit notes that come as CSV into `exchange/out`. What it sells is known from the start (the
+trade); how far the customers have ordered is said with `release`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ import openpyxl
 from scripts.demonstration import erp_database, facts, retailer_ledger
 from scripts.demonstration.trade import CustomerOrder, Trade
 
-__all__ = ["INBOXES", "OUTBOXES", "create", "release", "work"]
+__all__ = ["create", "release", "work"]
 
-OUTBOXES = ("orders", "cancellations", "changes", "receiving", "returns", "stock")
-INBOXES = ("responses", "despatches", "invoices", "credits")
 ORDERS_PER_FILE = 25
 STORES = ("HARBOUR", "STATION", "MARKET")
 STORE_ITEMS = 60
@@ -36,10 +35,8 @@ _ORDER_COLUMNS = (
 def create(folder: Path, trade: Trade) -> None:
     """Make the ERP in `folder`: its ledger, its empty in and out boxes, and its stores' stock."""
     ledger = erp_database.create(folder / "ledger.sqlite", "retailer")
-    for box in OUTBOXES:
-        (folder / "out" / box).mkdir(parents=True)
-    for box in INBOXES:
-        (folder / "in" / box).mkdir(parents=True)
+    for name in ("in", "out"):
+        (folder / "exchange" / name).mkdir(parents=True)
     with erp_database.transaction(ledger):
         ledger.execute("INSERT INTO control VALUES ('released', '0')")
         for item in trade.items.values():
@@ -91,26 +88,24 @@ def release(ledger: sqlite3.Connection, through: int) -> None:
 def work(folder: Path, ledger: sqlite3.Connection) -> int:
     """Read what came, write what is due; returns how many files that were."""
     done = 0
-    for box, take in retailer_ledger.TAKERS.items():
-        for path in sorted((folder / "in" / box).glob("*.csv")):
-            done += _take_file(ledger, box, path, take)
+    known = {name for (name,) in ledger.execute("SELECT name FROM files")}
+    for path in sorted((folder / "exchange" / "out").glob("*.csv")):
+        take = retailer_ledger.TAKERS.get(path.name.partition("_")[0])
+        if take is not None and path.name not in known:
+            _take_file(ledger, path, take)
+            done += 1
     for writer in (_write_orders, _write_reductions, _write_receiving, _write_returns):
         done += writer(folder, ledger)
     return done
 
 
-def _take_file(ledger: sqlite3.Connection, box: str, path: Path, take: retailer_ledger.Taker) -> int:
-    name, size = f"{box}/{path.name}", path.stat().st_size
-    known = ledger.execute("SELECT size FROM files WHERE name = ?", (name,)).fetchone()
-    if known is not None and known[0] == size:
-        return 0
+def _take_file(ledger: sqlite3.Connection, path: Path, take: retailer_ledger.Taker) -> None:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     with erp_database.transaction(ledger):
         for row in rows:
             take(ledger, row)
-        ledger.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (name, size))
-    return 1
+        ledger.execute("INSERT INTO files VALUES (?)", (path.name,))
 
 
 def _write_orders(folder: Path, ledger: sqlite3.Connection) -> int:
@@ -131,7 +126,7 @@ def _write_orders(folder: Path, ledger: sqlite3.Connection) -> int:
         if orders:
             rows = (row for order in orders for row in _order_rows(ledger, order))
             name = f"orders-{orders[0]['sequence']:06d}.{suffix}"
-            _write(folder / "out" / "orders" / name, _ORDER_COLUMNS, rows)
+            _write(folder, name, _ORDER_COLUMNS, rows)
             files += 1
     _mark_written(ledger, due)
     return files
@@ -175,24 +170,26 @@ def _write_reductions(folder: Path, ledger: sqlite3.Connection) -> int:
     ).fetchall()
     for paper in due:
         lines = ledger.execute(
-            "SELECT r.*, l.item, l.price FROM reduction_lines r JOIN order_lines l"
-            " ON l.number = r.order_number AND l.line = r.line WHERE r.number = ? ORDER BY CAST(r.line AS INTEGER)",
+            "SELECT r.*, l.item, l.price, i.gtin FROM reduction_lines r JOIN order_lines l"
+            " ON l.number = r.order_number AND l.line = r.line JOIN items i USING (item)"
+            " WHERE r.number = ? ORDER BY CAST(r.line AS INTEGER)",
             (paper["number"],),
         ).fetchall()
         rows = (
             {
                 "number": paper["number"],
                 "order_no": paper["order_number"],
+                "invoice": paper["invoice"],
                 "at": paper["at"],
                 "line": line["line"],
                 "item": line["item"],
+                "gtin": line["gtin"],
                 "quantity": line["remains"],
                 "price": line["price"],
             }
             for line in lines
         )
-        box = "cancellations" if paper["kind"] == "cancellation" else "changes"
-        _write(folder / "out" / box / f"{paper['number']}.csv", _REDUCTION_COLUMNS, rows)
+        _write(folder, f"{paper['kind']}s-{paper['number']}.csv", _REDUCTION_COLUMNS, rows)
     _mark_written(ledger, due)
     return len(due)
 
@@ -219,7 +216,7 @@ def _write_receiving(folder: Path, ledger: sqlite3.Connection) -> int:
                 "SELECT * FROM receiving_lines WHERE receiving = ? ORDER BY CAST(line AS INTEGER)", (number,)
             )
         ]
-        _write(folder / "out" / "receiving" / f"{number}.csv", _RECEIVING_COLUMNS, rows)
+        _write(folder, f"receiving-{number}.csv", _RECEIVING_COLUMNS, rows)
         with erp_database.transaction(ledger):
             ledger.execute("UPDATE despatches SET received = 1 WHERE despatch = ?", (despatch["despatch"],))
     return len(due)
@@ -247,7 +244,7 @@ def _write_returns(folder: Path, ledger: sqlite3.Connection) -> int:
             for row in ledger.execute("SELECT * FROM return_lines WHERE number = ? ORDER BY line", (number,))
         ]
         if rows:
-            _write(folder / "out" / "returns" / f"{number}.csv", _RETURN_COLUMNS, rows)
+            _write(folder, f"returns-{number}.csv", _RETURN_COLUMNS, rows)
         with erp_database.transaction(ledger):
             ledger.execute("UPDATE answered SET returned = 1 WHERE paper = ?", (answer["paper"],))
     return len(due)
@@ -265,11 +262,12 @@ def _write_store_stock(folder: Path, trade: Trade) -> None:
         for item in sorted(trade.items.values(), key=lambda item: item.code)[:STORE_ITEMS]
         for store in STORES
     )
-    _write(folder / "out" / "stock" / "stock.csv", ("store", "item", "gtin", "on_hand"), rows)
+    _write(folder, "stock-stores.csv", ("store", "item", "gtin", "on_hand"), rows)
 
 
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+def _write(folder: Path, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a table, complete or not at all: whoever looks into the folder never sees half a file."""
+    path = folder / "exchange" / "in" / name
     part = path.with_name(f".{path.name}.part")
     if path.suffix == ".xlsx":
         book = openpyxl.Workbook(write_only=True)
@@ -284,6 +282,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, objec
             writer.writeheader()
             writer.writerows(rows)
     part.replace(path)
+    path.with_name(f"{name}.done").touch()
 
 
 def _mark_written(ledger: sqlite3.Connection, papers: Sequence[sqlite3.Row]) -> None:
@@ -310,7 +309,7 @@ def _add_order(ledger: sqlite3.Connection, order: CustomerOrder) -> None:
     )
 
 
-_REDUCTION_COLUMNS = "number order_no at line item quantity price".split()
+_REDUCTION_COLUMNS = "number order_no invoice at line item gtin quantity price".split()
 _RECEIVING_COLUMNS = "receiving despatch order_no received_at line order_line accepted short".split()
 _RETURN_COLUMNS = "return_no order_no at line order_line quantity".split()
 

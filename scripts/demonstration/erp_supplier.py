@@ -296,11 +296,8 @@ def _plan(db: sqlite3.Connection, article: str, allocated: int, back: int) -> No
 
 
 def _take_cancellation(db: sqlite3.Connection, row: sqlite3.Row) -> None:
-    wanted = {
-        line[0]: Decimal(0)
-        for line in db.execute("SELECT position FROM eingang_storno_position WHERE storno_nr = ?", (row["storno_nr"],))
-    }
-    _reduce(db, row["kunden_bestell_nr"], wanted, row["storno_nr"], "OrderCancellation", row["datum"])
+    """Of the whole order."""
+    _reduce(db, row["kunden_bestell_nr"], None, row["storno_nr"], "OrderCancellation", row["datum"])
 
 
 def _take_change(db: sqlite3.Connection, row: sqlite3.Row) -> None:
@@ -314,17 +311,20 @@ def _take_change(db: sqlite3.Connection, row: sqlite3.Row) -> None:
 
 
 def _reduce(
-    db: sqlite3.Connection, order_number: str, wanted: dict[str, Decimal], paper: str, kind: str, at: str
+    db: sqlite3.Connection, order_number: str, wanted: dict[str, Decimal] | None, paper: str, kind: str, at: str
 ) -> None:
-    """Leave of each line no more than is wanted, as far as it has not left the house: back orders go first."""
+    """Leave of each line no more than is wanted, as far as it has not left the house: back orders go first.
+
+    None for `wanted` leaves nothing of any line.
+    """
     order = db.execute("SELECT * FROM kunde_auftrag WHERE kunden_bestell_nr = ?", (order_number,)).fetchone()
     if order is None:
         _protest(db, paper, f"unknown order {order_number}")
         return
     lines = {line["kunden_position"]: line for line in _lines(db, order["auftrag_nr"])}
-    if not wanted and kind == "OrderCancellation":
+    if wanted is None:
         wanted = dict.fromkeys(lines, Decimal(0))
-    too_late = taken = 0
+    too_late = 0
     for position in sorted(wanted.keys() & lines.keys(), key=lambda name: int(lines[name]["position"])):
         line = lines[position]
         pack = _pack(db, line["artikel_nr"])
@@ -333,7 +333,6 @@ def _reduce(
         back = min(excess, line["rueckstand"])
         allocated = min(excess - back, line["zugesagt"])
         too_late += excess - back - allocated
-        taken += back + allocated
         if not back + allocated:
             continue
         _plan(db, line["artikel_nr"], -allocated, -back)
@@ -342,7 +341,14 @@ def _reduce(
             " storniert = storniert + ?1 + ?2 WHERE auftrag_nr = ?3 AND position = ?4",
             (back, allocated, order["auftrag_nr"], line["position"]),
         )
-    outcome = "ACCEPTED" if not too_late else "CHANGED" if taken else "REJECTED"
+    # All of it or not: what could still be taken off is said line by line.
+    outcome = "REJECTED" if too_late else "ACCEPTED"
+    if outcome == "ACCEPTED" and kind == "OrderChange":
+        # What both sides have changed is ordered no more, so it is not cancelled either.
+        db.executemany(
+            "UPDATE auftrag_position SET geaendert = storniert WHERE auftrag_nr = ? AND kunden_position = ?",
+            [(order["auftrag_nr"], position) for position in wanted],
+        )
     _answer(db, order["auftrag_nr"], sorted(wanted), paper, kind, at, outcome)
 
 
@@ -371,11 +377,12 @@ def _answer(
             ("ACCEPTED", line["zugesagt"] + line["geliefert"], None, None),
             ("BACK_ORDERED", line["rueckstand"], line["termin"], "back-ordered"),
             ("REJECTED", line["abgelehnt"], None, line["ablehn_grund"]),
-            ("CANCELLED", line["storniert"], None, "cancelled-by-buyer"),
+            ("CANCELLED", line["storniert"] - line["geaendert"], None, "cancelled-by-buyer"),
         )
         clean += line["zugesagt"] + line["geliefert"] == line["menge"]
         rejected += line["abgelehnt"] == line["menge"]
-        for place, (word, units, due, code) in enumerate(piece for piece in pieces if piece[1]):
+        # A line of which nothing is left says so with a piece of nothing.
+        for place, (word, units, due, code) in enumerate([piece for piece in pieces if piece[1]] or pieces[:1]):
             db.execute(
                 "INSERT INTO ab_position VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (

@@ -201,7 +201,7 @@ def _number(invoices: dict[str, list[dict[str, str]]], span: _Span) -> None:
 
 
 def _reduce(rows: list[dict[str, str]], history: list[list[tuple[ExpectedLine, list[int]]]], span: _Span) -> None:
-    numbers: dict[tuple[str, bool], int] = {}
+    numbers: dict[str, int] = {}
     for row in rows:
         quantity = -_quantity(row)
         if quantity <= 0:
@@ -222,13 +222,12 @@ def _reduce(rows: list[dict[str, str]], history: list[list[tuple[ExpectedLine, l
         if line is None:
             continue
         left[0] -= quantity
-        paper = (line.order, left[0] == 0)
-        if paper not in numbers:
+        if line.order not in numbers:
             span.number += 1
-            numbers[paper] = span.number
+            numbers[line.order] = span.number
         span.quantities[code].append(quantity)
         at = datetime.fromisoformat(row["InvoiceDate"])
-        span.by_item[code].append((numbers[paper], at, "reduce", line, left[0]))
+        span.by_item[code].append((numbers[line.order], at, "reduce", line, left[0]))
         span.expected.reduced.add((line.order, line.line))
         span.expected.rows_used += 1
     span.expected.reductions += len(numbers)

@@ -57,18 +57,26 @@ def take_invoice(ledger: sqlite3.Connection, row: Row) -> None:
         (row["invoice"], row["type"], row["order"], *totals, row.get("reason") or None),
     )
     ledger.execute(
-        "INSERT OR IGNORE INTO invoice_lines VALUES (?, ?, ?, ?, ?, ?)",
-        (row["invoice"], row["line"], row["order_line"], _whole(row["quantity"]), row["price"], row["amount"]),
+        "INSERT OR IGNORE INTO invoice_lines VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            row["invoice"],
+            row["line"],
+            row["order_line"],
+            _whole(row["quantity"]),
+            row["price"],
+            row["base"] or "1",
+            row["amount"],
+        ),
     )
 
 
 TAKERS: Mapping[str, Taker] = {
-    "responses": take_response,
-    "despatches": take_despatch,
-    "invoices": take_invoice,
-    "credits": take_invoice,
+    "OrderResponse": take_response,
+    "DespatchAdvice": take_despatch,
+    "Invoice": take_invoice,
+    "CreditNote": take_invoice,
 }
-"""What to do with each row of a file, by the folder that it came in."""
+"""What to do with each row of a file, by the first word of its name."""
 
 
 def receive(ledger: sqlite3.Connection, despatch: sqlite3.Row, number: str) -> None:

@@ -12,7 +12,7 @@ Description, Quantity, InvoiceDate, UnitPrice, CustomerID, Country. These rules,
    its order.
 4. On an invoice C..., goods with a negative quantity take back what the same customer ordered: on the latest earlier
    order in the span with a line of the same code and price that has at least that much left, its first such line.
-   Rows that leave nothing of their line become an OrderCancellation of these lines, the others an OrderChange.
+   What one invoice takes of one order is an OrderCancellation when nothing is left of the order, else an OrderChange.
 5. On an invoice C..., D (discount), M, POST, DOT and C2 become an allowance on the same customer's latest earlier order
    in the span, if all allowances of that order stay at or below half of its goods.
 6. Every other row is counted in `Trade.unused` with its reason.
@@ -124,13 +124,13 @@ class ReductionLine:
 
 @dataclass(slots=True)
 class Reduction:
-    """What an invoice C... takes back of one order: whole lines (a cancellation) or parts of lines (a change)."""
+    """What an invoice C... takes back of one order: all that is left (a cancellation), or a part of it (a change)."""
 
     sequence: int
     invoice: str
     at: datetime
     order: CustomerOrder
-    whole: bool
+    whole: bool = False
     lines: list[ReductionLine] = field(default_factory=list)
 
     @property
@@ -312,7 +312,7 @@ class _Reader:
         left: dict[tuple[str, str], int],
         sequence: int,
     ) -> int:
-        found: dict[tuple[str, bool], Reduction] = {}
+        found: dict[str, Reduction] = {}
         for row in rows:
             reason = _unused(row)
             if reason is not None:
@@ -326,15 +326,17 @@ class _Reader:
                     continue
                 order, line = match
                 remains = left[order.number, line.line_id] = left[order.number, line.line_id] + row.quantity
-                key = (order.number, remains == 0)
-                if key not in found:
+                if order.number not in found:
                     sequence += 1
-                    found[key] = Reduction(sequence, invoice, row.at, order, remains == 0)
-                    self.trade.cancellations.append(found[key])
-                _reduce(found[key].lines, line.line_id, -row.quantity, remains)
+                    found[order.number] = Reduction(sequence, invoice, row.at, order)
+                    self.trade.cancellations.append(found[order.number])
+                _reduce(found[order.number].lines, line.line_id, -row.quantity, remains)
                 item = self.trade.items[row.code]
                 item.common = math.gcd(item.common, -row.quantity)
                 self.trade.used["cancellation"] += 1
+        for reduction in found.values():
+            order = reduction.order
+            reduction.whole = not any(left[order.number, line.line_id] for line in order.lines)
         return sequence
 
     def _allow(self, row: _Row, orders: Sequence[CustomerOrder]) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import random
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from itertools import zip_longest
 from pathlib import Path
 
-import openpyxl
 import pytest
 from rich.console import Console
 
+from adapters.base import Adapter, Fields
+from adapters.files import FilesAdapter
+from adapters.sql import SqlAdapter
+from node import wire
+from node.app.systems import NodeTargets
+from node.core import validation
 from node.errors import ConfigError
 from scripts.demonstration import (
     erp_database,
@@ -33,10 +36,13 @@ from scripts.demonstration.reckoning import Expected
 from scripts.demonstration.settlement import Settlement
 
 START_HEADER = ",".join(trade.COLUMNS)
+MAPPINGS = Path(trade.__file__).parent / "mappings"
+SHOP, SUPPLIER, MAKER = "0088:2900000000018", "0088:2900000000025", "0088:2900000000032"
+NOW = "2026-11-22T12:00:00Z"
 
 
 class Courier:
-    """Carries what the nodes would carry, in lots of any size and in any order: files to tables and back."""
+    """Carries what the nodes would carry, in lots of any size and in any order: by the demonstration's own mappings."""
 
     def __init__(self, home: Path, source: Path, start: str, orders: int) -> None:
         self.folder = home / "shop"
@@ -47,10 +53,40 @@ class Courier:
         self.shop = erp_database.opened(self.folder / "ledger.sqlite")
         self.supplier = erp_database.opened(home / "supplier.sqlite")
         self.maker = erp_database.opened(home / "maker.sqlite")
-        self._sent: set[str] = set()
-        self._told = {"ab": 0, "lieferung": 0, "rechnung": 0}
+        self.adapters: dict[str, Adapter] = {
+            SHOP: FilesAdapter(
+                {"folder": "shop/exchange", "ready": "done", "mappings": str(MAPPINGS / "retailer" / "shop.toml")},
+                home,
+                NodeTargets(),
+            ),
+            SUPPLIER: SqlAdapter(
+                {
+                    "url": "sqlite:///supplier.sqlite",
+                    "mappings": str(MAPPINGS / "supplier" / "erp.toml"),
+                    "staging": "supplier-staging.db",
+                },
+                home,
+                NodeTargets(),
+            ),
+            MAKER: SqlAdapter(
+                {
+                    "url": "sqlite:///maker.sqlite",
+                    "mappings": str(MAPPINGS / "manufacturer" / "erp.toml"),
+                    "staging": "maker-staging.db",
+                },
+                home,
+                NodeTargets(),
+            ),
+        }
+        self.findings: list[object] = []
+        self.stock: dict[str, str | None] = {}
+        self._cursors: dict[str, str | None] = dict.fromkeys(self.adapters)
+        self._waiting: list[tuple[str, str, str, Fields]] = []
+        self._asked: set[str] = set()
 
     def close(self) -> None:
+        for adapter in self.adapters.values():
+            adapter.close()
         for connection in (self.shop, self.supplier, self.maker):
             connection.close()
 
@@ -65,69 +101,47 @@ class Courier:
 
     def step(self, shuffle: random.Random | None = None) -> int:
         moved = erp_retailer.work(self.folder, self.shop)
-        files = [path for path in sorted((self.folder / "out").glob("*/*")) if str(path) not in self._sent]
-        if shuffle is not None:
-            shuffle.shuffle(files)
-            files = files[: 1 + len(files) // 2]
-        for path in files:
-            self._sent.add(str(path))
-            with erp_database.transaction(self.supplier):
-                for row in _table(path):
-                    getattr(self, f"_{path.parent.name}")(row)
-        moved += len(files)
         while done := erp_supplier.work(self.supplier):
             moved += done
-        self._replenish()
         moved += erp_manufacturer.work(self.maker)
-        self._promise()
-        return moved + self._answers() + self._despatches() + self._invoices()
+        for name in self.adapters:
+            self._collect(name)
+        self._replenish()
+        if shuffle is not None:
+            shuffle.shuffle(self._waiting)
+        count = len(self._waiting) if shuffle is None else 1 + len(self._waiting) // 2
+        for sender, receiver, kind, fields in self._waiting[:count]:
+            identity = f"{sender}|{kind}|{fields['header']['number']}|{fields['header'].get('revision', 0)}"
+            self.adapters[receiver].push(kind, fields, identity)
+        moved += len(self._waiting)
+        del self._waiting[:count]
+        return moved
 
-    def _insert(self, table: str, *values: object) -> None:
-        columns = [row["name"] for row in self.supplier.execute(f"PRAGMA table_info({table})")]
-        columns = [name for name in columns if name not in ("verarbeitet", "eingegangen_am")]
-        marks = ", ".join("?" * len(values))
-        self.supplier.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
+    def _collect(self, name: str) -> None:
+        for batch in self.adapters[name].pull(self._cursors[name]):
+            self._cursors[name] = batch.cursor
+            self.findings += batch.findings
+            for change in batch.changes:
+                receiver = change.partner or SUPPLIER
+                self._send(name, receiver, change.document_type, change.fields)
+            for part in batch.stock:
+                keys = part.columns["item.seller_number"]
+                self.stock |= dict(zip((str(key) for key in keys), part.columns["on_hand"], strict=True))
 
-    def _orders(self, row: dict[str, str]) -> None:
-        number = row["order_no"]
-        self._insert("eingang_auftrag", number, "HG", row["ordered_at"], row["customer_order"], "GBP", row["country"])
-        if row["line"]:
-            gtin = row["gtin"] or None
-            self._insert(
-                "eingang_position", number, row["line"], gtin, row["item"], row["quantity"], "C62", row["price"]
-            )
-        else:
-            kind = row["charge_kind"] == "charge"
-            self._insert("eingang_zuschlag", number, row["charge_no"], kind, row["charge_amount"], row["charge_reason"])
-
-    def _cancellations(self, row: dict[str, str]) -> None:
-        self._insert("eingang_storno", row["number"], row["order_no"], row["at"])
-        self._insert("eingang_storno_position", row["number"], row["line"])
-
-    def _changes(self, row: dict[str, str]) -> None:
-        self._insert("eingang_aenderung", row["number"], row["order_no"], row["at"])
-        self._insert("eingang_aenderung_position", row["number"], row["line"], row["quantity"], "C62")
-
-    def _receiving(self, row: dict[str, str]) -> None:
-        self._insert("eingang_wareneingang", row["receiving"], row["order_no"], row["despatch"], row["received_at"])
-        self._insert(
-            "eingang_wareneingang_position",
-            row["receiving"],
-            row["line"],
-            row["order_line"],
-            row["accepted"],
-            row["short"] or None,
-            "C62",
+    def _send(self, sender: str, receiver: str, kind: str, fields: Fields) -> None:
+        """Through the gate and the checks of a node, to whoever takes it."""
+        fields["header"] = {"issuer": sender, "usage": "TEST", "issued_at": NOW, **fields["header"]}
+        document = wire.from_fields(kind, fields)
+        self.findings += validation.findings(
+            document,
+            sender=sender,
+            receiver=receiver,
+            usage="TEST",
+            now=datetime.fromisoformat(NOW),
+            understands=frozenset(),
         )
-
-    def _returns(self, row: dict[str, str]) -> None:
-        self._insert("eingang_retoure", row["return_no"], row["order_no"], row["at"])
-        self._insert(
-            "eingang_retoure_position", row["return_no"], row["line"], row["order_line"], row["quantity"], "C62"
-        )
-
-    def _stock(self, row: dict[str, str]) -> None:
-        assert row["store"] in erp_retailer.STORES
+        if kind in self.adapters[receiver].accepts():
+            self._waiting.append((sender, receiver, kind, wire.to_fields(document)))
 
     def _replenish(self) -> None:
         """What the supplier's node does: ask when stock falls below the reorder point."""
@@ -135,86 +149,16 @@ class Courier:
             "SELECT m.*, a.* FROM meldebestand m JOIN artikel a USING (artikel_nr)"
             " JOIN bestand b USING (artikel_nr) WHERE (b.menge - b.zugesagt) * ve < melde_menge"
         ).fetchall():
-            self.maker.execute(
-                "INSERT OR IGNORE INTO demande_reappro (no_demande, ligne, client, ref_article, ref_client, qte_pieces)"
-                " VALUES (?, '1', 'NW', ?, ?, ?)",
-                (f"NR-{row['artikel_nr']}", row["lief_artikel_nr"], row["artikel_nr"], str(row["losgroesse"])),
-            )
-
-    def _promise(self) -> None:
-        for row in self.maker.execute("SELECT * FROM reponse_ligne JOIN reponse_reappro USING (no_reponse)").fetchall():
-            self._insert(
-                "eingang_nachschub",
-                row["no_reponse"],
-                row["ligne"],
-                row["no_demande"],
-                row["ligne"],
-                row["ref_client"],
-                row["qte_pieces"],
-                "C62",
-                row["date_prevue"],
-            )
-
-    def _answers(self) -> int:
-        return self._tell(
-            "ab",
-            "responses",
-            "SELECT h.aenderung AS change, h.ab_nr AS response, h.version AS revision, h.kunden_bestell_nr AS 'order',"
-            " h.antwort_auf AS answers, h.ergebnis AS outcome, kunden_position AS line, einteilung AS piece,"
-            " p.ergebnis AS result, stueck AS quantity, p.termin AS due, p.grund AS reason"
-            " FROM auftragsbestaetigung h JOIN ab_position p USING (ab_nr, version)"
-            " JOIN auftrag_position a USING (auftrag_nr, position)",
-        )
-
-    def _despatches(self) -> int:
-        return self._tell(
-            "lieferung",
-            "despatches",
-            "SELECT h.aenderung AS change, lieferschein_nr AS despatch, kunden_bestell_nr AS 'order',"
-            " versand_am AS despatched_at, sendungsnummer AS tracking, zeile AS line, kunden_position AS order_line,"
-            " p.menge * ve AS quantity FROM lieferung h JOIN lieferung_position p USING (lieferschein_nr)"
-            " JOIN auftrag_position a USING (auftrag_nr, position) JOIN artikel x ON x.artikel_nr = p.artikel_nr",
-        )
-
-    def _invoices(self) -> int:
-        return self._tell(
-            "rechnung",
-            "invoices",
-            "SELECT h.aenderung AS change, rechnung_nr AS invoice, art AS type, kunden_bestell_nr AS 'order',"
-            " summe_positionen AS lines, summe_abschlaege AS allowances, summe_zuschlaege AS charges, netto AS net,"
-            " mwst AS tax, brutto AS payable, h.grund AS reason, zeile AS line, kunden_position AS order_line,"
-            " p.menge * ve AS quantity, price, betrag AS amount"
-            " FROM rechnung h JOIN rechnung_position p USING (rechnung_nr)"
-            " JOIN auftrag_position a USING (auftrag_nr, position) JOIN artikel x ON x.artikel_nr = p.artikel_nr"
-            " JOIN (SELECT kunden_bestell_nr, position AS kunden_position, preis AS price FROM eingang_position)"
-            " USING (kunden_bestell_nr, kunden_position)",
-        )
-
-    def _tell(self, what: str, box: str, query: str) -> int:
-        rows = self.supplier.execute(
-            f"SELECT * FROM ({query}) WHERE change > ? ORDER BY change", (self._told[what],)
-        ).fetchall()
-        if rows:
-            self._told[what] = rows[-1]["change"]
-            path = self.folder / "in" / box / f"{rows[-1]['change']:08d}.csv"
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
-                writer.writerow(rows[0].keys())
-                writer.writerows([tuple(row) for row in rows])
-        return len(rows)
-
-
-def _table(path: Path) -> Iterator[dict[str, str]]:
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as stream:
-            yield from csv.DictReader(stream)
-        return
-    book = openpyxl.load_workbook(path, read_only=True)
-    rows = list(book.active.iter_rows(values_only=True))  # type: ignore[union-attr]
-    book.close()
-    for row in rows[1:]:
-        cells = ["" if cell is None else str(cell) for cell in row]
-        yield dict(zip_longest(map(str, rows[0]), cells, fillvalue=""))
+            number = f"NR-{row['artikel_nr']}"
+            if number in self._asked:
+                continue
+            self._asked.add(number)
+            line = {
+                "line_id": "1",
+                "item": {"seller_number": row["lief_artikel_nr"], "buyer_number": row["artikel_nr"]},
+                "quantity": {"value": str(row["losgroesse"]), "unit": "C62"},
+            }
+            self._send(SUPPLIER, MAKER, "ReplenishmentRequest", {"header": {"number": number}, "lines": [line]})
 
 
 def _settled(courier: Courier, expected: Expected) -> Settlement:
@@ -244,6 +188,7 @@ def finished(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_the_books_agree_with_the_reckoning(finished: Courier, expected: Expected) -> None:
     result = _settled(finished, expected)
     settlement.show(result, Console(quiet=True))
+    assert finished.findings == []
     assert result.findings == []
     assert [total for total in result.totals if not total.agrees] == []
     totals = {total.what: total.expected for total in result.totals}
@@ -314,8 +259,8 @@ def test_a_supplier_that_was_set_up_again_decides_the_same(generated: Path, tmp_
 
 def test_the_shop_books_a_file_once_even_if_it_comes_again(finished: Courier) -> None:
     before = finished.shop.execute("SELECT COUNT(*), SUM(quantity) FROM invoice_lines").fetchone()
-    for path in (finished.folder / "in" / "invoices").glob("*.csv"):
-        path.with_name(f"again-{path.name}").write_bytes(path.read_bytes())
+    for path in (finished.folder / "exchange" / "out").glob("Invoice_*.csv"):
+        path.with_name(f"Invoice_again-{path.name}").write_bytes(path.read_bytes())
     erp_retailer.work(finished.folder, finished.shop)
     assert tuple(finished.shop.execute("SELECT COUNT(*), SUM(quantity) FROM invoice_lines").fetchone()) == tuple(before)
 

@@ -52,7 +52,7 @@ CREATE TABLE reduction_lines (
 );
 
 -- What came in.
-CREATE TABLE files (name TEXT PRIMARY KEY, size INTEGER NOT NULL);
+CREATE TABLE files (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE response_pieces (
     order_number TEXT NOT NULL,
     line TEXT NOT NULL,
@@ -124,6 +124,7 @@ CREATE TABLE invoice_lines (
     order_line TEXT NOT NULL,
     quantity INTEGER NOT NULL,
     price TEXT NOT NULL,
+    base TEXT NOT NULL,
     amount TEXT NOT NULL,
     PRIMARY KEY (invoice, line)
 );
@@ -131,16 +132,21 @@ CREATE TABLE invoice_lines (
 -- What each line stands at: the latest answer about it, and the sums of what followed.
 CREATE VIEW line_status AS
 SELECT
-    l.number, l.line, l.item, l.quantity, l.price,
-    COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'ACCEPTED'), 0) AS accepted,
-    COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'BACK_ORDERED'), 0) AS back_ordered,
-    COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'REJECTED'), 0) AS rejected,
-    COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'CANCELLED'), 0) AS cancelled,
-    MAX(p.due) AS due
-FROM order_lines l
-LEFT JOIN response_pieces p
-    ON p.order_number = l.number AND p.line = l.line
-    AND p.revision = (
-        SELECT MAX(q.revision) FROM response_pieces q WHERE q.order_number = l.number AND q.line = l.line
-    )
-GROUP BY l.number, l.line;
+    s.*,
+    CASE WHEN s.answered THEN s.quantity - s.accepted - s.back_ordered - s.rejected ELSE 0 END AS cancelled
+FROM (
+    SELECT
+        l.number, l.line, l.item, l.quantity, l.price,
+        COUNT(p.line) > 0 AS answered,
+        COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'ACCEPTED'), 0) AS accepted,
+        COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'BACK_ORDERED'), 0) AS back_ordered,
+        COALESCE(SUM(p.quantity) FILTER (WHERE p.result = 'REJECTED'), 0) AS rejected,
+        MAX(p.due) AS due
+    FROM order_lines l
+    LEFT JOIN response_pieces p
+        ON p.order_number = l.number AND p.line = l.line
+        AND p.revision = (
+            SELECT MAX(q.revision) FROM response_pieces q WHERE q.order_number = l.number AND q.line = l.line
+        )
+    GROUP BY l.number, l.line
+) s;

@@ -83,11 +83,6 @@ CREATE TABLE eingang_storno (
     verarbeitet INTEGER NOT NULL DEFAULT 0,
     eingegangen_am TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
-CREATE TABLE eingang_storno_position (
-    storno_nr TEXT NOT NULL,
-    position TEXT NOT NULL,
-    PRIMARY KEY (storno_nr, position)
-);
 CREATE TABLE eingang_aenderung (
     aenderungs_nr TEXT PRIMARY KEY,
     kunden_bestell_nr TEXT NOT NULL,
@@ -174,6 +169,7 @@ CREATE TABLE auftrag_position (
     abgelehnt INTEGER NOT NULL DEFAULT 0,
     ablehn_grund TEXT,
     storniert INTEGER NOT NULL DEFAULT 0,
+    geaendert INTEGER NOT NULL DEFAULT 0, -- of what is storniert: by a change that was agreed to, so no longer ordered
     geliefert INTEGER NOT NULL DEFAULT 0,
     berechnet INTEGER NOT NULL DEFAULT 0,
     empfangen INTEGER NOT NULL DEFAULT 0,
@@ -282,6 +278,26 @@ CREATE TABLE rechnung_steuer (
     steuer TEXT NOT NULL,
     PRIMARY KEY (rechnung_nr, mwst_art, mwst_satz)
 );
+
+-- Lines, charges and tax of an invoice under one another, in pieces, for whoever sends it.
+CREATE VIEW rechnung_belegzeile AS
+SELECT p.rechnung_nr, p.zeile, a.kunden_position, p.lieferschein_nr, x.artikel_nr, x.ean, x.bezeichnung,
+       p.menge * x.ve AS stueck, p.me_preis, x.ve, p.betrag,
+       p.mwst_art AS zeile_mwst_art, p.mwst_satz AS zeile_mwst_satz,
+       NULL AS lfd, NULL AS zuschlag, NULL AS zu_betrag, NULL AS zu_grund, NULL AS zu_mwst_art, NULL AS zu_mwst_satz,
+       NULL AS steuer_art, NULL AS steuer_satz, NULL AS basis, NULL AS steuer
+FROM rechnung_position p
+JOIN rechnung h USING (rechnung_nr)
+JOIN auftrag_position a ON a.auftrag_nr = h.auftrag_nr AND a.position = p.position
+JOIN artikel x ON x.artikel_nr = p.artikel_nr
+UNION ALL
+SELECT rechnung_nr, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       lfd, zuschlag, betrag, grund, mwst_art, mwst_satz, NULL, NULL, NULL, NULL
+FROM rechnung_zuschlag
+UNION ALL
+SELECT rechnung_nr, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, mwst_art, mwst_satz, basis, steuer
+FROM rechnung_steuer;
 
 CREATE TABLE retoure (
     retoure_nr TEXT PRIMARY KEY,
