@@ -8,18 +8,24 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
+from node.ports import Transaction
 from node.store.database import Database, open_store
 
 __all__ = [
     "ENGINES",
+    "WAIT_SECONDS_MAX",
+    "Occupied",
     "Server",
     "postgres_server",
     "postgres_url",
@@ -30,6 +36,7 @@ __all__ = [
 ]
 
 ENGINES = ("sqlite", "postgresql")
+WAIT_SECONDS_MAX = 30
 
 _numbers = itertools.count(1)
 
@@ -53,7 +60,8 @@ class Server(NamedTuple):
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a migrated database `hansa_template`; it never waits for the disk: no test cuts its power."""
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder: every test run closes that to other users, and a server started by root is another.
+    folder = tempfile.mkdtemp(prefix="hansa-postgres-")
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
     with warnings.catch_warnings():
@@ -117,3 +125,32 @@ def store(store_url: str) -> Iterator[Database]:
     opened = open_store(store_url)
     yield opened
     opened.close()
+
+
+class Occupied:
+    """Keeps the writer busy, so that what is written meanwhile waits for the next group."""
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+        self._release = threading.Event()
+        self._entered = threading.Event()
+
+    def __enter__(self) -> Occupied:
+        self.write(lambda tx: self._hold())
+        assert self._entered.wait(WAIT_SECONDS_MAX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release.set()
+
+    def _hold(self) -> None:
+        self._entered.set()
+        assert self._release.wait(WAIT_SECONDS_MAX)
+        # As the first of its group it would be joined by the others; failing, it leaves them to begin their own.
+        raise KeyError("released")
+
+    def write(self, use_case: Callable[[Transaction], Any]) -> Future[Any]:
+        """Queue a use case behind what waits already."""
+        writer = self._store._writer
+        assert writer is not None
+        return writer.submit(use_case)

@@ -15,6 +15,9 @@ _CORRUPT_HINT = (
 )
 _FULL_HINT = "Free disk space; nothing was stored, and it is tried again."
 
+# While connecting, the driver does not tell the server's code, only its words.
+_REFUSED = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied for database")
+
 
 def translate(error: BaseException) -> HansaError:
     """Return the error to raise instead of a driver's, or instead of SQLAlchemy's wrapping of one."""
@@ -77,7 +80,7 @@ def _of_postgres(error: Any) -> HansaError:
         )
     if state.startswith("XX"):
         return ConfigError(f"the database server found damage: {said}", hint=_CORRUPT_HINT)
-    if state.startswith("28") or state in {"3D000", "42501"}:
+    if state.startswith("28") or state in {"3D000", "42501"} or (not state and any(word in said for word in _REFUSED)):
         return ConfigError(
             f"the database server refuses us: {said}",
             hint="Set the store's URL: user, password, an existing database, and the right to create tables in it.",

@@ -72,6 +72,8 @@ class Session:
         self._cursor = _Ended()
         try:
             self.connection.rollback()
+            # After a failed commit SQLAlchemy takes the transaction for ended; the driver may still be in it.
+            self.raw.rollback()
         except self._errors:
             self.connection.invalidate()
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -15,37 +12,7 @@ from node.errors import ConfigError, HansaError, UnavailableError
 from node.ports import Transaction
 from node.store.database import Database, open_store
 from node.store.writer import GROUP_MAX
-
-WAIT_SECONDS_MAX = 30
-
-
-class Occupied:
-    """Keeps the writer busy, so that what is written meanwhile waits for the next group."""
-
-    def __init__(self, store: Database) -> None:
-        self._store = store
-        self._release = threading.Event()
-        self._entered = threading.Event()
-
-    def __enter__(self) -> Occupied:
-        self.write(lambda tx: self._hold())
-        assert self._entered.wait(WAIT_SECONDS_MAX)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._release.set()
-
-    def _hold(self) -> None:
-        self._entered.set()
-        assert self._release.wait(WAIT_SECONDS_MAX)
-        # As the first of its group it would be joined by the others; failing, it leaves them to begin their own.
-        raise KeyError("released")
-
-    def write(self, use_case: Callable[[Transaction], Any]) -> Future[Any]:
-        """Queue a use case behind what waits already."""
-        writer = self._store._writer
-        assert writer is not None
-        return writer.submit(use_case)
+from tests.stores import WAIT_SECONDS_MAX, Occupied
 
 
 def opened(url: str, *, exclusive: bool = True) -> closing[Database]:
