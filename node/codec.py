@@ -334,7 +334,7 @@ class Codec:
                 findings.append(Finding("bad-fields", f"{prefix}{name}", f"expected a list, got {shown(one)}"))
         if len(findings) > before:
             return None
-        made = _new(self.cls)
+        made: Any = _new(self.cls)
         made.__dict__.update(values)
         return made
 

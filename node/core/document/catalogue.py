@@ -8,9 +8,6 @@ from enum import StrEnum
 
 from node.core.document.common import (
     Address,
-    Certificate,
-    Classification,
-    DangerousGoods,
     DocumentHeader,
     ItemProperty,
     ItemRef,
@@ -20,6 +17,7 @@ from node.core.document.common import (
     Tax,
     Trace,
 )
+from node.core.document.ware import Certificate, Classification, DangerousGoods
 from node.core.quantity import Quantity
 
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from node.core.document.common import (
-    Classification,
-    DangerousGoods,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -25,6 +23,7 @@ from node.core.document.common import (
     Reference,
     Trace,
 )
+from node.core.document.ware import Classification, DangerousGoods
 from node.core.quantity import Quantity
 
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from node.core.document.common import (
     AllowanceCharge,
-    Classification,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -26,6 +25,7 @@ from node.core.document.common import (
     TaxSubtotal,
     Trace,
 )
+from node.core.document.ware import Classification
 from node.core.money import Money
 from node.core.quantity import Quantity
 

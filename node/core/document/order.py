@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from node.core.document.common import (
     AllowanceCharge,
-    Certificate,
-    Classification,
     DeliveryTerms,
     DocumentHeader,
     DocumentKey,
@@ -28,6 +26,7 @@ from node.core.document.common import (
     TaxSubtotal,
     Trace,
 )
+from node.core.document.ware import Certificate, Classification
 from node.core.money import Money
 from node.core.quantity import Quantity
 
