@@ -160,7 +160,8 @@ def _agreed(checks: Checks, stated: Money | None, computed: Decimal, name: str, 
     """The stated amount, with a finding where it is not the computed one; the computed one when nothing is stated."""
     if stated is None:
         return computed
-    if stated.amount != computed:
+    # Lines may carry more decimals than the currency has; their sum is then rounded once.
+    if stated.amount != computed and stated.amount != _rounded_fraction(computed, _ONE, stated.currency):
         checks.add(rule.lower(), f"totals.{name}", f"{stated.amount:f} was given, {how} {computed:f} ({rule})")
     return stated.amount
 
@@ -189,7 +190,7 @@ def _breakdown(checks: Checks, document: Invoice | CreditNote, with_children: bo
         expected = taxable.pop(_kind(row.tax), None)
         if expected is None:
             checks.add("vat-breakdown", path, "one row for each category and rate of the lines was expected (BR-CO-18)")
-        elif expected != row.taxable.amount:
+        elif row.taxable.amount not in (expected, _rounded_fraction(expected, _ONE, row.taxable.currency)):
             text = f"{row.taxable.amount:f} was given, its lines, allowances and charges give {expected:f} (BR-S-08)"
             checks.add("vat-breakdown", f"{path}.taxable", text)
     for category, rate in taxable if known else ():
