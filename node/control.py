@@ -16,6 +16,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, TypeAlias
 
 from node.errors import AdapterError, ConfigError, HansaError, RefusedError, UnavailableError
@@ -43,6 +44,11 @@ Progress: TypeAlias = Callable[[str], None]
 Runner: TypeAlias = Callable[[str, Mapping[str, Any], Progress], Any]
 """(operation, arguments, progress) -> JSON-able result; blocks, and runs in a worker thread."""
 
+PATIENCE_SECONDS = 10.0
+"""How long a node that starts waits for a command to end; a command alone takes less."""
+
+LOOK_AGAIN_SECONDS = 0.1
+
 _KINDS: dict[str, type[HansaError]] = {
     one.__name__: one for one in (ConfigError, RefusedError, UnavailableError, AdapterError)
 }
@@ -50,25 +56,35 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def exclusive(home: Path) -> Iterator[None]:
-    """Be the only process that works on this home. Raises UnavailableError where another one does, ConfigError where
-    the home cannot be written."""
+def exclusive(home: Path, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Be the only process that works on this home, waiting a little for one that ends soon, such as a command.
+
+    Raises UnavailableError where another one goes on, ConfigError where the home cannot be written.
+    """
     try:
         descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
             f"{home}: {error.strerror}", hint="hansa init makes a home; --home names another one"
         ) from None
+    until = monotonic() + patience_seconds
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UnavailableError(
-                f"another process is working on {home}", hint="try again when it has ended; a node may be starting"
-            ) from None
+        while not _locked(descriptor):
+            if monotonic() >= until:
+                hint = "try again when it has ended; a node may be starting"
+                raise UnavailableError(f"another process is working on {home}", hint=hint)
+            sleep(LOOK_AGAIN_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

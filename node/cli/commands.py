@@ -8,12 +8,13 @@ import subprocess
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from node import config, control
 from node.cli import entry, views
 from node.cli.output import Output
-from node.errors import ConfigError, RefusedError
+from node.errors import ConfigError, RefusedError, UnavailableError
 
 __all__ = ["COMMANDS", "run"]
 
@@ -39,17 +40,34 @@ def _caller(home: Path, output: Output) -> Iterator[Call]:
     """Reaches the running node, or opens the home alone where none runs."""
     if not home.is_dir():
         raise ConfigError(f"{home}: there is no node's home", hint="hansa init makes one; --home names another")
-    with control.connected(home) as client:
+    with contextlib.ExitStack() as held:
+        client = _reach(home, held)
         if client is not None:
             yield lambda operation, **arguments: client.call(operation, arguments, output.note)
             return
-    settings = config.load(home)
-    with control.exclusive(home):
+        settings = config.load(home)
         from node.app import operations
         from node.cli.local import open_host
 
-        with open_host(settings) as host:
-            yield lambda operation, **arguments: operations.run(host, operation, arguments, output.note)
+        host = held.enter_context(open_host(settings))
+        yield lambda operation, **arguments: operations.run(host, operation, arguments, output.note)
+
+
+def _reach(home: Path, held: contextlib.ExitStack) -> control.Client | None:
+    """The running node, or None once the home is ours alone; `held` lets go of either. Raises UnavailableError."""
+    until = monotonic() + control.PATIENCE_SECONDS
+    while True:
+        client = held.enter_context(control.connected(home))
+        if client is not None:
+            return client
+        try:
+            held.enter_context(control.exclusive(home, control.LOOK_AGAIN_SECONDS))
+        except UnavailableError:
+            # A node that is starting holds the home already, and answers in a moment.
+            if monotonic() >= until:
+                raise
+        else:
+            return None
 
 
 def _ordinary(call: Call, options: Namespace, output: Output) -> int:

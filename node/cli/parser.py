@@ -206,7 +206,7 @@ def _order_commands(add: Group) -> None:
     place.add_argument("--deliver", metavar="DATE", help="when it is wanted")
     place.add_argument("--ship-to", metavar="CODE", help="our location that takes the goods")
     place.add_argument("--customer-order", metavar="NUMBER", help="the customer's order that this fulfils")
-    respond = _by_hand(add("respond", "answer an order: accept, reject, or line by line"), order=True)
+    respond = _by_hand(add("respond", "answer an order: accept, reject, or line by line"), order=True, reason=True)
     kind = respond.add_mutually_exclusive_group()
     kind.add_argument("--accept", action="store_true", help="all of it")
     kind.add_argument("--reject", action="store_true", help="none of it; needs --reason")
@@ -223,7 +223,7 @@ def _order_commands(add: Group) -> None:
     despatch.add_argument("--carrier", default="", help="who carries the goods")
     despatch.add_argument("--tracking", default="", help="the carrier's number")
     despatch.add_argument("--deliver", metavar="DATE", help="when they arrive")
-    receive = _by_hand(add("receive", "say what has arrived"), order=True)
+    receive = _by_hand(add("receive", "say what has arrived"), order=True, reason=True)
     receive.add_argument(
         "--line", action="append", default=[], metavar="LINE=QTY", help="without: all that is on its way"
     )
@@ -232,11 +232,11 @@ def _order_commands(add: Group) -> None:
     invoice.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help="without: all of it")
     invoice.add_argument("--tax", metavar="PERCENT", help="VAT rate of all lines (category S)")
     invoice.add_argument("--due", metavar="DATE", help="when it is to be paid")
-    change = _by_hand(add("change", "ask for other quantities or prices of an order of ours"), order=True)
+    change = _by_hand(add("change", "ask for other quantities or prices of an order of ours"), order=True, reason=True)
     change.add_argument(
         "--line", action="append", default=[], metavar="LINE=QTY[@PRICE]", help="new values; 0 takes it away"
     )
-    cancel = _by_hand(add("cancel", "ask to cancel an order of ours, or lines of it"), order=True)
+    cancel = _by_hand(add("cancel", "ask to cancel an order of ours, or lines of it"), order=True, reason=True)
     cancel.add_argument("--line", action="append", default=[], metavar="LINE", help="without: the whole order")
     show = add("show", "one order over all companies: ordered, accepted, despatched, received, invoiced")
     show.add_argument("order", metavar="NUMBER", help="ours, the partner's, or the customer order's")
@@ -247,7 +247,7 @@ def _order_commands(add: Group) -> None:
     orders.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
 
 
-def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False) -> Parser:
+def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False, reason: bool = False) -> Parser:
     """Arguments of every document that is made by hand."""
     if order:
         parser.add_argument("order", nargs="?", metavar="ORDER", help="the order's number; not needed with --file")
@@ -258,7 +258,7 @@ def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False) -> P
     parser.add_argument(
         "--partner", metavar="ID", help="the partner" if partner else "where several use the order's number"
     )
-    if order:
+    if reason:
         parser.add_argument("--reason", default="", help="why, for people")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import json
 import subprocess
@@ -66,6 +67,19 @@ def test_every_command_is_done_and_shown(parser: argparse.ArgumentParser) -> Non
     assert parser.description
     assert parser.description.endswith(".")
     assert all(action.help or action.metavar for action in parser._actions)
+
+
+TRANSLATED = {"help", "line", "file", "open", "out", "yes", "document"}
+"""Options that a command turns into something else."""
+
+
+@pytest.mark.parametrize("parser", LEAVES, ids=lambda one: one.prog)
+def test_what_a_command_takes_its_operation_takes(parser: argparse.ArgumentParser) -> None:
+    found = OPERATIONS.get(parser.get_default("command"))
+    if found is None or found.name in ("init", "key.recover"):
+        return  # These speak of files and secrets where the operation wants their content.
+    given = {action.dest for action in parser._actions} - {"home", "json", "color"} - TRANSLATED
+    assert given - set(inspect.signature(found.function).parameters) == set()
 
 
 def test_every_operation_has_a_command() -> None:
