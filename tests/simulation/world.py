@@ -8,7 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from node.app import exchange
+from node.app import effects, exchange
+from node.core import order_book
 from node.transport.session import Session
 from tests.simulation.companies import Company, connect, despatch, order, response
 from tests.simulation.machinery import SimLoop, Wire
@@ -37,17 +38,31 @@ class World:
         self.companies = (self.buyer, self.seller)
         connect(self.buyer, self.seller)
         self.orders: list[tuple[str, int]] = []
+        self.poison: set[str] = set()
         self.parts: dict[str, int] = {}
         self.despatched: dict[str, int] = {}
 
     def run(self) -> None:
         """Trade under faults, then let everything settle; afterwards the stores can be audited."""
         asyncio.set_event_loop(self.loop)
+        apply = order_book.apply
+        effects.order_book.apply = self._poisoned(apply)
         try:
             self.loop.run_until_complete(self._run())
         finally:
+            effects.order_book.apply = apply
             asyncio.set_event_loop(None)
             self.loop.close()
+
+    def _poisoned(self, apply: Any) -> Any:
+        """A bug of the receiver's: some orders make it fail, until somebody has mended it."""
+
+        def failing(document: Any, **given: Any) -> Any:
+            if not given["we_are_sender"] and document.header.number in self.poison:
+                raise ValueError("a bug that only this document meets")
+            return apply(document, **given)
+
+        return failing
 
     def close(self) -> None:
         for company in self.companies:
@@ -117,6 +132,8 @@ class World:
         lines = self.chance.randint(1, 3)
         valid_for = self.chance.choice([None, None, None, 2.0, 400.0])
         self.orders.append((number, lines))
+        if self.chance.random() < 0.06:
+            self.poison.add(number)
         self.buyer.submit(self.seller.id, order(self.buyer, self.seller, number, lines=lines, valid_for=valid_for))
         if self.chance.random() < 0.2:  # an ERP exports it twice, or edited
             again = order(self.buyer, self.seller, number, lines=self.chance.randint(1, 3))
