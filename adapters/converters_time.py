@@ -167,8 +167,11 @@ def _as_decimal(value: Cell) -> Cell:
 
 
 def _as_number(value: Cell) -> Cell:
-    number = number_of(value)
-    if number != number.to_integral_value():
+    try:
+        number = number_of(value)
+    except ConvertError:
+        number = None
+    if number is None or number != number.to_integral_value():
         raise ConvertError("bad-number", f"{shown(value)} is not a whole number")
     return int(number)
 

@@ -94,7 +94,7 @@ class ListFeed(MappedFeed):
     def __init__(self, mapping: PullMapping) -> None:
         self.mapping = mapping
         self.is_stock = False
-        self.source = Source(mapping.name, mapping.key, mapping.key, by_row=True)
+        self.source = Source(mapping.name, mapping.key, (), by_row=True)
 
     def fingerprint(self) -> str:
         """Never asked for another try."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from adapters.writing import ValueReader, places
 from node.errors import AdapterError, ConfigError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, CursorResult, Engine, Row
 
 __all__ = ["SqlAdapter"]
 
@@ -144,13 +144,18 @@ class SqlAdapter(StagedAdapter):
         """Stage the result of one query; with `since`, remember how far it went."""
         from sqlalchemy import text
 
-        mapping, staging = feed.mapping, view.staging
-        name = f"since:{mapping.name}"
-        values = {"cursor": _stored(staging.get(name), mapping, self.engine.dialect.name)} if mapping.since else {}
+        mapping = feed.mapping
+        stored = view.staging.get(f"since:{mapping.name}")
+        values = {"cursor": _stored(stored, mapping, self.engine.dialect.name)} if mapping.since else {}
         at = self.clock() if self.clock else None
         result = connection.execution_options(stream_results=True, yield_per=_BLOCK_ROWS).execute(
             text(mapping.text), values
         )
+        with closing(result):
+            self._stage_result(view, feed, result, at)
+
+    def _stage_result(self, view: View, feed: MappedFeed, result: CursorResult[Any], at: datetime | None) -> None:
+        mapping, staging = feed.mapping, view.staging
         columns = unique_names(list(result.keys()))
         highest: list[Any] = []
         place = _place(columns, mapping)
@@ -162,7 +167,7 @@ class SqlAdapter(StagedAdapter):
         with staging.transaction():
             staging.stage(feed.source, table, complete=not mapping.since, retry_rejected=False)
             if highest:
-                staging.put(name, json.dumps(_storable(highest[0])))
+                staging.put(f"since:{mapping.name}", json.dumps(_storable(highest[0])))
             view.puller.note_as_of(feed, at)
 
     def _query(self, kind: str, text: str) -> Table:

@@ -47,7 +47,7 @@ def quoted(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is staged under a mapping's name: `key` columns, the `columns` that make a change, and how rows belong.
+    """What is staged under a mapping's name: `key` columns, the `columns` that make a change (all when there are none).
 
     With `by_row`, each key has one row (stock, lists); otherwise the rows of one key are one document, and only a file
     or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone.
@@ -327,7 +327,7 @@ class _Run:
         self.findings: list[Finding] = []
         places = {name.casefold(): place for place, name in enumerate(table.columns)}
         self._key = [places[name.casefold()] for name in source.key]
-        hashed = [places[name.casefold()] for name in source.columns]
+        hashed = [places[name.casefold()] for name in source.columns or table.columns]
         self._whole = hashed == list(range(len(table.columns)))
         self._pick = _picker(hashed)
 

@@ -129,8 +129,9 @@ class SqlRig:
         (home / "m.toml").write_text(SQL_MAPPING)
         key = "INTEGER PRIMARY KEY" if url.startswith("sqlite") else "SERIAL PRIMARY KEY"
         with self.connect() as connection:
+            word = "VARCHAR(20)"
             for statement in (
-                f"CREATE TABLE po (id {key}, no VARCHAR(20), pos INTEGER, item VARCHAR(20), qty VARCHAR(9), cur VARCHAR(3))",
+                f"CREATE TABLE po (id {key}, no {word}, pos INTEGER, item {word}, qty {word}, cur {word})",
                 f"CREATE TABLE so (id {key}, no VARCHAR(20))",
                 "CREATE TABLE so_line (so_id INTEGER, item VARCHAR(20), qty NUMERIC(18, 6))",
             ):
