@@ -71,6 +71,7 @@ class _Piece(NamedTuple):
     schedule_id: str
     detail: str
     path: str
+    standing: int = 1
 
 
 def order_named_in_header(header: DocumentHeader | None) -> DocumentKey | None:
@@ -181,7 +182,7 @@ def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Pie
             reference,
             piece.detail,
             step.at,
-            1,
+            piece.standing,
         )
         for piece in pieces
     )
@@ -345,9 +346,12 @@ def return_announced(step: Step, document: ReturnAnnouncement) -> None:
             continue
         _sent_by(step, found[0], "buyer")
         detail = f"{ANNOUNCED}: {reason_text(line.reason)}".rstrip(": ")
-        # The schedule_id is the announcement's own line, by which the return receipt refers to it.
+        # The schedule_id is the announcement's own line, by which the return receipt refers to it. Goods that are back
+        # already (a later revision, a receipt that crossed this) are not announced any more.
+        name = f"{reference_of(header)} {line.line_id}"
+        standing = int(not any(e.schedule_id == name and _is_back(e) for e in found[0].events))
         quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
-        pieces.append(_Piece(*found, "returned", quantity, line.line_id, detail, path))
+        pieces.append(_Piece(*found, "returned", quantity, name, detail, path, standing))
     _record(step, touched, "returned", pieces, None)
 
 
@@ -360,29 +364,27 @@ def return_received(step: Step, document: ReturnReceipt) -> None:
     state = named_order(step, key, "order")
     _sent_by(step, state, "seller")
     announced_as = reference_of(document.announcement) if document.announcement else ""
-    announced = {
-        e.schedule_id: e
-        for e in state.events
-        if e.event == "returned" and e.reference == announced_as and e.detail.startswith(ANNOUNCED)
-    }
+    announced = {e.schedule_id: e for e in state.events if e.event == "returned" and not _is_back(e)}
     pieces: list[_Piece] = []
-    settled: set[str] = set()
     for place, line in enumerate(document.lines):
         path = f"lines[{place}]"
-        said = announced.get(line.return_line_id)
+        name = f"{announced_as} {line.return_line_id}" if announced_as and line.return_line_id else ""
+        said = announced.get(name)
         found = _find(step, key, said.line_id if said else "", line.item, path)
         assert found is not None
-        if said:
-            settled.add(said.schedule_id)
         word = _word(line.disposition.value)
         detail = f"{word}: {reason_text(line.reason)}".rstrip(": ")
         quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
-        pieces.append(_Piece(*found, "returned", quantity, line.return_line_id, detail, path))
-    step.effects.replace_where(
-        state, lambda e: e.event == "returned" and e.reference == announced_as and e.schedule_id in settled
-    )
+        pieces.append(_Piece(*found, "returned", quantity, name, detail, path))
+    settled = {piece.schedule_id for piece in pieces if piece.schedule_id}
+    step.effects.replace_where(state, lambda e: e.event == "returned" and e.schedule_id in settled and not _is_back(e))
     on = document.received_at.date().isoformat() if document.received_at else None
     _record(step, touched, "returned", pieces, on)
+
+
+def _is_back(event: LineEventRow) -> bool:
+    """Whether an event says that goods have come back, and not only that they will."""
+    return event.event == "returned" and not event.detail.startswith(ANNOUNCED)
 
 
 def _word(word: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,9 +40,20 @@ from node.core.document.order import (
     Schedule,
     ScheduleOutcome,
 )
-from node.core.order_book import Book, Effects, OrderState, apply, completed, keys_needed, merge, submit_findings
-from node.core.order_view import OrderView, view
+from node.core.order_book import (
+    Book,
+    Effects,
+    OrderKey,
+    OrderState,
+    apply,
+    completed,
+    keys_needed,
+    merge,
+    submit_findings,
+)
+from node.core.order_view import LineView, OrderView, TotalView, view
 from node.core.quantity import Quantity
+from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 
 BUYER = "0088:4012345000009"
 SELLER = "0088:4012345000016"
@@ -54,9 +66,9 @@ class Store:
     """Rows as the store keeps them: what effects mean there, in the simplest way."""
 
     def __init__(self) -> None:
-        self.orders: dict[int, tuple] = {}
-        self.lines: dict[tuple[int, str], tuple] = {}
-        self.events: list = []
+        self.orders: dict[int, OrderRow] = {}
+        self.lines: dict[tuple[int, str], OrderLineRow] = {}
+        self.events: list[LineEventRow] = []
 
     def write(self, effects: Effects) -> None:
         for order in (*effects.new_orders, *effects.updated_orders):
@@ -118,9 +130,9 @@ class Side:
         return [view(s.order, s.lines.values(), s.events, NOW) for s in self.book.orders.values()]
 
 
-def standing(book: Book) -> dict[tuple, tuple]:
+def standing(book: Book) -> dict[OrderKey, Any]:
     """What a book says, without the numbers that each node gives by itself."""
-    said = {}
+    said: dict[OrderKey, Any] = {}
     for key, state in book.orders.items():
         lines = {line.line_id: line[1:-1] for line in state.lines.values()}
         events = Counter((e[1], *e[3:10]) for e in state.events if e.standing)
@@ -131,14 +143,15 @@ def standing(book: Book) -> dict[tuple, tuple]:
 
 def check_balance(views: list[OrderView]) -> None:
     for one in views:
-        for line in (*one.lines, *one.totals):
+        sums: list[LineView | TotalView] = [*one.lines, *one.totals]
+        for line in sums:
             parts = (line.accepted, line.back_ordered, line.rejected, line.cancelled, line.unanswered)
             assert min(parts) >= 0
             assert sum(parts) == line.ordered
             assert line.open >= 0
-        for line in one.lines:
+        for row in one.lines:
             for name in ("despatched", "invoiced"):
-                assert sum(getattr(piece, name) for piece in line.pieces) == getattr(line, name)
+                assert sum(getattr(piece, name) for piece in row.pieces) == getattr(row, name)
         one.as_fields()
 
 
@@ -200,13 +213,13 @@ def buyer_documents(draw: st.DrawFn, side: Side) -> Document:
         ids = tuple(draw(chosen_lines))
         return OrderCancellation(header=header(side, f"X{number}", revision), order=order, line_ids=ids)
     status = draw(st.sampled_from(list(AdviceStatus)))
-    lines = draw(chosen_lines)
+    ids = tuple(draw(chosen_lines))
     if kind == "return":
-        parts = tuple(ReturnLine(line_id=f"r{i}", order_line_id=i, quantity=qty(draw(quantities))) for i in lines)
+        parts = tuple(ReturnLine(line_id=f"r{i}", order_line_id=i, quantity=qty(draw(quantities))) for i in ids)
         return ReturnAnnouncement(header=header(side, f"B{number}", revision), order=order, lines=parts)
     received = tuple(
         ReceivingLine(line_id=i, order_line_id=i, accepted=qty(draw(quantities)), damaged=qty(draw(quantities)))
-        for i in lines
+        for i in ids
     )
     return ReceivingAdvice(header=header(side, f"W{number}", revision), status=status, order=order, lines=received)
 

@@ -67,7 +67,7 @@ def qty(number: str, unit: str = "C62") -> Quantity:
 
 
 def header(issuer: str = SHOP, **rest: Any) -> DocumentHeader:
-    values = {"issuer": issuer, "number": "N-1", "usage": Usage.TEST, "issued_at": NOW} | rest
+    values: dict[str, Any] = {"issuer": issuer, "number": "N-1", "usage": Usage.TEST, "issued_at": NOW} | rest
     return DocumentHeader(**values)
 
 
@@ -85,7 +85,8 @@ def line(**rest: Any) -> OrderLine:
 
 
 def order(*lines: OrderLine, **rest: Any) -> Order:
-    return Order(**({"header": header(), "currency": "EUR", "lines": lines or (line(),)} | rest))
+    values: dict[str, Any] = {"header": header(), "currency": "EUR", "lines": lines or (line(),)}
+    return Order(**(values | rest))
 
 
 def rules(document: Document, *, receiver: str = SUPPLIER, usage: str = "TEST", **rest: Any) -> list[tuple[str, str]]:
@@ -336,7 +337,7 @@ def invoice(**rest: Any) -> Invoice:
 
 
 def totals(**rest: Any) -> InvoiceTotals:
-    values = {
+    values: dict[str, Any] = {
         "lines": eur("59.00"),
         "allowances": eur("3.00"),
         "charges": eur("5.00"),
@@ -398,7 +399,7 @@ def test_halves_are_rounded_up_and_units_of_prices_are_converted() -> None:
         price=Price(amount=eur("0.16875"), base_quantity=qty("6")),
         line_amount=eur("0.34"),
     )
-    plain = {"tax_subtotals": (), "allowances_charges": ()}
+    plain: dict[str, Any] = {"tax_subtotals": (), "allowances_charges": ()}
     assert rules(invoice(lines=(priced,), totals=InvoiceTotals(payable=eur("0.34")), **plain), receiver=SHOP) == []
     half = replace(priced, quantity=qty("1"), price=Price(amount=eur("2.345")), line_amount=eur("2.35"))
     assert rules(invoice(lines=(half,), totals=InvoiceTotals(payable=eur("2.35")), **plain), receiver=SHOP) == []
