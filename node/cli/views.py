@@ -228,6 +228,11 @@ def _adapter_table(output: Output, adapters: list[Result]) -> None:
 
 def _adapters(output: Output, told: Result) -> None:
     _adapter_table(output, told["adapters"])
+    for one in told["adapters"]:
+        if one["findings"]:
+            output.heading(f"{one['name']}: what its last pulls did not take")
+        for text in one["findings"]:
+            output.line(f"  {text}")
     output.note(f"installed kinds: {shown(told['installed'])}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -26,7 +27,8 @@ def adapter_list(host: Host) -> dict[str, Any]:
     told = []
     names = [one.name for one in host.ctx.settings.adapters]
     cursors = host.store.read(lambda tx: [tx.settings.cursor(name) for name in names])
-    for one, cursor in zip(host.ctx.settings.adapters, cursors, strict=True):
+    findings = host.store.read(lambda tx: [tx.settings.get(f"findings {name}") for name in names])
+    for one, cursor, found in zip(host.ctx.settings.adapters, cursors, findings, strict=True):
         told.append(
             {
                 "name": one.name,
@@ -35,6 +37,7 @@ def adapter_list(host: Host) -> dict[str, Any]:
                 "documents": list(one.documents),
                 "started": cursor is not None and bool(cursor.confirmed),
                 "pulled_at": moment(cursor.at) if cursor and cursor.cursor else "",
+                "findings": json.loads(found) if found else [],
             }
         )
     return {"adapters": told, "installed": systems.kinds()}

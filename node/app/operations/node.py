@@ -35,7 +35,12 @@ def status(host: Host) -> dict[str, Any]:
         row = cursors[one.name]
         started = row is not None and bool(row.confirmed)
         adapters.append(
-            {"name": one.name, "kind": one.kind, "started": started, "pulled_at": moment(row.at if row and row.cursor else None)}
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "started": started,
+                "pulled_at": moment(row.at if row and row.cursor else None),
+            }
         )
     return {"running": host.live is not None, "at": moment(host.ctx.now_micros()), **found, "adapters": adapters}
 
