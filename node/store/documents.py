@@ -23,6 +23,8 @@ _OF_PARTNER = _C.partner_id == parameter("partner_id")
 _LINK = sa.and_(_OF_PARTNER, _C.direction == parameter("direction"))
 _OLD = _C.stored_at < parameter("aged_before")
 
+_ZERO: Any = sa.literal_column("0")
+
 _IDENTITY = (_C.doc_number, _C.type, _C.issuer, _C.unit, _C.series, _C.revision)
 _IDENTITY_KINDS = ("text", "text", "text", "text", "text", "bigint")
 _FILTERS = ("partner_id", "direction", "type", "number", "before")
@@ -77,21 +79,29 @@ class DocumentStatements:
         """Who waits: by urgency, in the order of arrival, and the old ones."""
         every = sa.select(DOCUMENT).where(_WAITING, _OF_PARTNER)
         by_urgency = (_C.priority, _C.document_id)
-        young = _C.stored_at >= parameter("aged_before")
+        # Plus nothing: an index on age would be taken, and all that it finds then sorted.
+        young = _C.stored_at + _ZERO >= parameter("aged_before")
         self.urgent = sql(only_first(every.order_by(*by_urgency)), "partner_id", "limit")
         self.urgent_young = sql(
-            only_first(every.where(young).order_by(*by_urgency)), *("partner_id", "aged_before", "limit")
+            only_first(every.where(young).order_by(*by_urgency)),
+            *("partner_id", "aged_before", "limit"),
         )
         self.first_come = sql(only_first(every.order_by(_C.document_id)), "partner_id", "limit")
         self.old = sql(only_first(every.where(_OLD).order_by(_C.document_id)), *("partner_id", "aged_before", "limit"))
         self.any_old = sql(
-            sa.select(_C.document_id)
-            .where(_WAITING, _OF_PARTNER, _OLD)
-            .limit(sa.literal_column("1"))
-            .offset(sa.literal_column("0")),
+            sa.select(_C.document_id).where(_WAITING, _OF_PARTNER, _OLD).limit(sa.literal_column("1")).offset(_ZERO),
             *("partner_id", "aged_before"),
         )
-        self.waiting_partners = sql(sa.select(_C.partner_id).where(_WAITING).distinct().order_by(_C.partner_id))
+        # From one partner to the next, each found at once: DISTINCT would look at every waiting document. The order is
+        # that of the index on urgency, and so decides for it.
+        waiting = sa.select(_C.partner_id).where(_WAITING).order_by(_C.partner_id, *by_urgency)
+        one: Any = sa.literal_column("1")
+        first = sa.select(waiting.limit(one).offset(_ZERO).scalar_subquery().label("who")).cte(
+            "waiting", recursive=True
+        )
+        following = waiting.where(_C.partner_id > first.c.who).limit(one).offset(_ZERO).scalar_subquery()
+        chain = first.union_all(sa.select(following).where(first.c.who.is_not(None)))
+        self.waiting_partners = sql(sa.select(chain.c.who).where(chain.c.who.is_not(None)))
 
     def _of_changes(self, sql: Compiler) -> None:
         """Giving numbers and saying what became of documents."""
@@ -126,15 +136,11 @@ class DocumentStatements:
 
     @staticmethod
     def _erasable(sql: Compiler, column: Any) -> str:
-        query = (
-            sa.select(_C.document_id)
-            .where(
-                column.is_not(None),
-                _C.type.in_(listed(sql.name, "types", "text")),
-                _C.stored_at < parameter("stored_before"),
-                *(_C.state != word(state) for state in ("waiting", "sent", "held")),
-            )
-            .order_by(_C.document_id)
+        query = sa.select(_C.document_id).where(
+            column.is_not(None),
+            _C.type.in_(listed(sql.name, "types", "text")),
+            _C.stored_at < parameter("stored_before"),
+            *(_C.state != word(state) for state in ("waiting", "sent", "held")),
         )
         return sql(only_first(query), "types", "stored_before", "limit")
 
@@ -143,14 +149,17 @@ class DocumentStatements:
 
         def build() -> tuple[Any, Sequence[str]]:
             columns = {"number": _C.doc_number, "before": _C.document_id}
-            query = sa.select(DOCUMENT)
+            query = sa.select(_C.document_id)
             for name in names:
                 column = columns.get(name, _C.get(name))
                 given = parameter(f"of_{name}")
                 query = query.where(column < given if name == "before" else column == given)
             if state is not None:
                 query = query.where(_C.state == word(state))
-            return only_first(query.order_by(_C.document_id.desc())), [*(f"of_{name}" for name in names), "limit"]
+            # Ids first, so that documents are not carried through a sort only to be left out.
+            found = only_first(query.order_by(_C.document_id.desc()))
+            whole = sa.select(DOCUMENT).where(_C.document_id.in_(found)).order_by(_C.document_id.desc())
+            return whole, [*(f"of_{name}" for name in names), "limit"]
 
         return self._sql.keep((DocumentRow, tuple(names), state), build)
 

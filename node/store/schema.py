@@ -110,8 +110,14 @@ LINK = _table(
     _words("state", "open", "stopped"),
 )
 
-STANDING = "duplicate_of IS NULL AND (state = 'waiting' OR state = 'sent' OR state = 'taken')"
-"""What makes a document the one that counts for its business identity."""
+STANDING = "duplicate_of IS NULL AND state <> 'refused' AND state <> 'held' AND state <> 'withdrawn'"
+"""What makes a document the one that counts for its business identity: it is waiting, sent or taken, and no duplicate.
+
+Said by what it is not, so that no planner prefers an index on states to the one on identities.
+"""
+
+_FALLEN = "state = 'refused' OR state = 'withdrawn' OR state = 'held'"
+"""What somebody may look for, few among many."""
 
 DOCUMENT = _table(
     "document",
@@ -141,6 +147,7 @@ DOCUMENT = _table(
     _index("ix_document_age", "partner_id", "stored_at", "document_id", where="state = 'waiting'"),
     _index("ix_document_arrival", "partner_id", "document_id", where="state = 'waiting'"),
     _index("ix_document_held", "partner_id", "object_key", where="state = 'held'"),
+    _index("ix_document_fallen", "state", "document_id", where=_FALLEN),
     _index("ix_document_state", "partner_id", "direction", "state"),
     _index("ix_document_doc_number", "doc_number"),
     _index("ix_document_kept", "type", "stored_at", where="body IS NOT NULL"),
@@ -219,7 +226,7 @@ STOCK = _table(
     StockRow,
     ["item_key", "partner_id", "snapshot", "location", "pool", "status"],
     _index("ix_stock_snapshot", "partner_id", "snapshot"),
-    _index("ix_stock_own", "change", where="partner_id = ''"),
+    _index("ix_stock_own", "partner_id", "change", where="partner_id = ''"),
 )
 
 SNAPSHOT = _table(
@@ -228,7 +235,6 @@ SNAPSHOT = _table(
     ["partner_id", "snapshot"],
     _words("state", "building", "current", "old"),
     _index("ix_snapshot_current", "partner_id", where="state = 'current'", unique=True),
-    _index("ix_snapshot_name", "partner_id", "name"),
 )
 
 ALIAS = _table("alias", AliasRow, ["alias", "item_number", "partner_id"], _index("ix_alias_item", "item_number"))

@@ -166,12 +166,16 @@ def test_numbers_and_receipts(store: Database) -> None:
     ]
     assert span[1].reasons == '[{"code":"x"}]'
     assert store.read(lambda tx: tx.documents.waiting_partners()) == [ANNA]
+    store.write(lambda tx: tx.documents.add([document(8, partner_id=BERT), document(9, partner_id="0088:9")]))
+    assert store.read(lambda tx: tx.documents.waiting_partners()) == [BERT, ANNA, "0088:9"]
     assert ids(store.read(lambda tx: tx.documents.waiting(ANNA, 9, 0))) == [1]
     assert store.read(lambda tx: tx.documents.counts()) == [
+        (BERT, "out", "waiting", 1),
         (ANNA, "out", "refused", 1),
         (ANNA, "out", "sent", 2),
         (ANNA, "out", "taken", 2),
         (ANNA, "out", "waiting", 1),
+        ("0088:9", "out", "waiting", 1),
     ]
     with pytest.raises(HansaError, match="rules"):
         store.write(lambda tx: tx.documents.number([(1, 3, 1)]))
@@ -246,10 +250,10 @@ def test_erasing_keeps_the_leaf(store: Database) -> None:
     store.write(lambda tx: tx.documents.add(rows))
 
     def erasable(types: list[str], before: int, *, personal: bool = False, limit: int = 9) -> list[int]:
-        return store.read(lambda tx: tx.documents.erasable(types, before, personal_only=personal, limit=limit))
+        return sorted(store.read(lambda tx: tx.documents.erasable(types, before, personal_only=personal, limit=limit)))
 
     assert erasable(["Order"], 2_000) == [1, 4]
-    assert erasable(["Order", "Invoice"], 2_000, limit=2) == [1, 2]
+    assert len(erasable(["Order", "Invoice"], 2_000, limit=2)) == 2
     assert erasable(["Order"], 1_001) == []
     assert erasable(["Order", "Invoice"], 2_000, personal=True) == [1, 4]
     store.write(lambda tx: tx.documents.erase([1], personal_only=True))

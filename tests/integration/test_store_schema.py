@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from node.core import rows
 from node.store.schema import LINE_EVENT, METADATA, REVISION, TABLES
 from node.store.upgrade import MIGRATIONS
+from node.store.work import Statements
 from tests.stores import Server
 
 SQL_TYPES = {str: sa.Text, int: sa.BigInteger, bytes: sa.LargeBinary}
@@ -87,3 +88,42 @@ def test_postgresql_says_the_same_of_both(postgres_server: Server, postgres_url:
         engine.dispose()
     assert found[0] == found[1]
     postgres_server.run("DROP DATABASE made")
+
+
+STATEMENTS = Statements("sqlite")
+PLANS = {
+    "documents.find": (STATEMENTS.documents.find, "ix_document_identity"),
+    "documents.span": (STATEMENTS.documents.span, "ix_document_number"),
+    "documents.take_sent": (STATEMENTS.documents.take_sent, "ix_document_number"),
+    "documents.urgent": (STATEMENTS.documents.urgent, "ix_document_waiting"),
+    "documents.urgent_young": (STATEMENTS.documents.urgent_young, "ix_document_waiting"),
+    "documents.first_come": (STATEMENTS.documents.first_come, "ix_document_arrival"),
+    "documents.any_old": (STATEMENTS.documents.any_old, "ix_document_age"),
+    "documents.waiting_partners": (STATEMENTS.documents.waiting_partners, "ix_document_waiting"),
+    "documents.held_objects": (STATEMENTS.documents.held_objects, "ix_document_held"),
+    "documents.erasable": (STATEMENTS.documents.erasable[False], "ix_document_kept"),
+    "documents.search": (STATEMENTS.documents.search([], "held"), "ix_document_fallen"),
+    "handovers.due": (STATEMENTS.handovers.due, "ix_handover_due"),
+    "orders.find": (STATEMENTS.orders.find, "ix_orders_identity"),
+    "orders.lines": (STATEMENTS.orders.lines, "order_line USING PRIMARY KEY"),
+    "orders.events": (STATEMENTS.orders.events, "ix_line_event_order"),
+    "stock.figure": (STATEMENTS.stock.figure, "stock USING PRIMARY KEY (item_key=?)"),
+    "stock.figures": (STATEMENTS.stock.figures, "stock USING PRIMARY KEY (item_key=?)"),
+    "stock.own_changed": (STATEMENTS.stock.own_changed, "ix_stock_own"),
+    "stock.drop": (STATEMENTS.stock.drop, "ix_stock_snapshot"),
+}
+MAY_SORT = {"orders.lines"}  # the lines of one order, by their ordinal
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_what_is_asked_often_goes_by_an_index(name: str) -> None:
+    sql, index = PLANS[name]
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    METADATA.create_all(engine)
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", ("1",) * sql.count("?")).all()
+    engine.dispose()
+    plan = [row[3] for row in rows]
+    assert any(index in step for step in plan), plan
+    assert name in MAY_SORT or not any("TEMP B-TREE FOR" in step and "ORDER" in step for step in plan), plan
+    assert not any(re.fullmatch(r"SCAN (document|stock|orders|order_line|line_event)", step) for step in plan), plan

@@ -123,12 +123,18 @@ def _documents() -> None:
     _index("ix_document_age", "document", "partner_id stored_at document_id", "state = 'waiting'")
     _index("ix_document_arrival", "document", "partner_id document_id", "state = 'waiting'")
     _index("ix_document_doc_number", "document", "doc_number")
+    _index(
+        "ix_document_fallen",
+        "document",
+        "state document_id",
+        "state = 'refused' OR state = 'withdrawn' OR state = 'held'",
+    )
     _index("ix_document_held", "document", "partner_id object_key", "state = 'held'")
     _index(
         "ix_document_identity",
         "document",
         "partner_id direction doc_number type issuer unit series revision",
-        "duplicate_of IS NULL AND (state = 'waiting' OR state = 'sent' OR state = 'taken')",
+        "duplicate_of IS NULL AND state <> 'refused' AND state <> 'held' AND state <> 'withdrawn'",
         unique=True,
     )
     _index("ix_document_kept", "document", "type stored_at", "body IS NOT NULL")
@@ -197,7 +203,7 @@ def _stock() -> None:
         "figure text, on_hand int?, available int?, band_end int?, unit text, gtin text, number text, "
         "expected text, as_of int, change int",
     )
-    _index("ix_stock_own", "stock", "change", "partner_id = ''")
+    _index("ix_stock_own", "stock", "partner_id change", "partner_id = ''")
     _index("ix_stock_snapshot", "stock", "partner_id snapshot")
     _table(
         "snapshot",
@@ -206,7 +212,6 @@ def _stock() -> None:
         state=_words("state", "building current old"),
     )
     _index("ix_snapshot_current", "snapshot", "partner_id", "state = 'current'", unique=True)
-    _index("ix_snapshot_name", "snapshot", "partner_id name")
     _table(
         "alias",
         "alias item_number partner_id",
