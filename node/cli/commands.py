@@ -94,14 +94,14 @@ def arguments_of(options: Namespace) -> dict[str, Any]:
 
 def _init(home: Path, options: Namespace, output: Output) -> int:
     """Make the home: folder, settings, keys, database, card. What is there already stays as it is."""
-    advertise = options.advertise or options.listen
-    text = _settings_text(options.listen, advertise)
+    endpoint = options.advertise or options.listen
+    if endpoint.startswith(("0.0.0.0:", "[::]:")):
+        hint = "--advertise HOST:PORT is the address that goes into our card"
+        raise ConfigError(f"partners cannot dial {endpoint}", hint=hint)
+    if endpoint:
+        config.check_endpoint(endpoint)
+    text = _settings_text(options.listen)
     settings = config.parse(text, home)
-    if options.listen and not options.advertise and options.listen.startswith(("0.0.0.0:", "[::]:")):
-        raise ConfigError(
-            f"partners cannot dial {options.listen}",
-            hint="--advertise HOST:PORT is the address that goes into our card",
-        )
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with control.exclusive(home):
@@ -112,7 +112,7 @@ def _init(home: Path, options: Namespace, output: Output) -> int:
             from node.app import operations
             from node.cli.local import open_host
 
-            arguments = {"id": options.id, "name": options.name, "endpoint": advertise, "roles": options.role}
+            arguments = {"id": options.id, "name": options.name, "endpoint": endpoint, "roles": options.role}
             with open_host(settings) as host:
                 result = operations.run(host, "init", {**arguments, "email": options.email}, output.note)
     except OSError as error:
@@ -122,14 +122,10 @@ def _init(home: Path, options: Namespace, output: Output) -> int:
     return _shown("init", {**result, "home": str(home), "settings": str(settings.file)}, output)
 
 
-def _settings_text(listen: str, advertise: str) -> str:
+def _settings_text(listen: str) -> str:
     """The first settings of a new home: what was given, and where the manual is."""
-    lines = ["# Settings of this Hansa node; `hansa config describe` explains every one.", "", "[node]"]
-    lines += [
-        f'{key} = "{value}"' if value else f'# {key} = ""'
-        for key, value in (("listen", listen), ("advertise", advertise))
-    ]
-    return "\n".join(lines) + "\n"
+    line = f'listen = "{listen}"' if listen else '# listen = "0.0.0.0:7420"'
+    return f"# Settings of this Hansa node; `hansa config describe` explains every one.\n\n[node]\n{line}\n"
 
 
 def _run(home: Path, options: Namespace, output: Output) -> int:
@@ -226,7 +222,9 @@ def _backup(call: Call, options: Namespace, output: Output) -> int:
 
 
 def _partner_card(call: Call, options: Namespace, output: Output) -> int:
-    result = call("partner.card")
+    given = arguments_of(options)
+    given.pop("out", None)
+    result = call("partner.card", **given)
     if options.out:
         entry.write_new(Path(options.out), result["card"].encode())
         result = {**result, "file": options.out}

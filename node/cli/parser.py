@@ -129,6 +129,10 @@ def _node_commands(add: Group) -> None:
 def _partner_commands(add: Group) -> None:
     card = add("card", "show or write our own card, for partners to add")
     card.add_argument("--out", metavar="FILE", help="write the card to this file")
+    card.add_argument("--set-name", metavar="TEXT", help="first make a new card with this name; every partner gets it")
+    card.add_argument(
+        "--set-endpoint", metavar="HOST:PORT", help="the same with a new address; - when we only dial out"
+    )
     new = add(
         "add", "take a partner's card", more="Nothing is exchanged before both have compared fingerprints (confirm)."
     )

@@ -6,7 +6,7 @@ Secrets stay out of the file: `url_env` names an environment variable, `url_file
 from __future__ import annotations
 
 from node.config.manual import describe
-from node.config.reading import home_folder, load, parse
+from node.config.reading import check_endpoint, home_folder, load, parse
 from node.config.sections import (
     FILE_NAME,
     AdapterSettings,
@@ -39,6 +39,7 @@ __all__ = [
     "Settings",
     "SharingRule",
     "SharingSettings",
+    "check_endpoint",
     "describe",
     "home_folder",
     "load",

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from node.config.sections import FILE_NAME, Settings, SharingRule
 from node.errors import ConfigError
 
-__all__ = ["home_folder", "load", "parse"]
+__all__ = ["check_endpoint", "home_folder", "load", "parse"]
 
 Section = TypeVar("Section")
 _WORDS = {str: "text", int: "whole number", bool: "true or false", Decimal: "number", dict: "table"}
@@ -116,13 +116,8 @@ def _check_whole(settings: Settings, path: Path) -> None:
     given = [name for name in names if getattr(settings.database, name)]
     if len(given) > 1:
         raise fault(f"database.{given[1]}", f"at most one of {', '.join(names)}")
-    for key in ("listen", "advertise"):
-        text = getattr(settings.node, key)
-        host, _, port = text.rpartition(":")
-        if text and not (host and port.isascii() and port.isdigit() and int(port) < 65536):
-            raise fault(f"node.{key}", "host:port", text)
-    if settings.node.advertise.endswith(":0"):
-        raise fault("node.advertise", "a port that partners can dial", settings.node.advertise)
+    if settings.node.listen and not _is_address(settings.node.listen):
+        raise fault("node.listen", "host:port", settings.node.listen)
     names_of = [one.name for one in settings.adapters]
     for index, name in enumerate(names_of):
         if not name or name in names_of[:index]:
@@ -132,6 +127,18 @@ def _check_whole(settings: Settings, path: Path) -> None:
     for index, one in enumerate(settings.replenishment.rules):
         if one.order_up_to < one.reorder_point or one.reorder_point < 0 or one.multiple <= 0:
             raise fault(f"replenishment.rules[{index}]", "0 <= reorder_point <= order_up_to, and multiple above 0")
+
+
+def check_endpoint(text: str) -> str:
+    """An address that partners can dial, as it came. Raises ConfigError."""
+    if not _is_address(text) or text.endswith(":0"):
+        raise ConfigError(f"expected host:port that partners can dial, not {text!r}", hint="shop.example:7420")
+    return text
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
 
 
 def _check_sharing(rule: SharingRule, at: str, fault: Callable[[str, str], ConfigError]) -> None:

@@ -60,12 +60,9 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """How the node is reached, and how it ends."""
+    """How the node is reached, and how it ends. The address that partners dial is in our card: `hansa partner card`."""
 
     listen: str = setting("", "host:port on which partners reach us; empty: we only dial out", example="0.0.0.0:7420")
-    advertise: str = setting(
-        "", "host:port in our card; empty: the card names no address", example="hansa.a.example:7420"
-    )
     grace_seconds: int = setting(20, "how long a stopping node may finish what is in hand", unit="s", least=0, most=600)
 
 

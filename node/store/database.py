@@ -33,7 +33,7 @@ READERS = 4
 
 
 class Info(NamedTuple):
-    """What `hansa doctor` and support ask for first."""
+    """What support asks for first."""
 
     engine: str
     version: str

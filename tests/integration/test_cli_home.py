@@ -68,6 +68,15 @@ def test_an_address_that_nobody_can_dial_is_no_card(home: Path, hansa: Run) -> N
     assert hansa("partner", "card")[1]["endpoint"] == "shop.example:7420"
 
 
+def test_a_card_can_change(shop: dict[str, Any], hansa: Run) -> None:
+    code, told, _ = hansa("partner", "card", "--set-endpoint", "new.example:7421", "--set-name", "New Shop")
+    assert code == 0
+    assert (told["endpoint"], told["name"], told["sequence"]) == ("new.example:7421", "New Shop", 2)
+    assert told["fingerprint"] == shop["fingerprint"]
+    assert hansa("partner", "card", "--set-endpoint", "-")[1]["endpoint"] == ""
+    assert hansa("partner", "card", "--set-endpoint", "nowhere")[0] == 2
+
+
 def test_status_without_a_node_says_so(shop: dict[str, Any], hansa: Run) -> None:
     code, told, _ = hansa("status")
     assert (code, told["running"], told["id"]) == (4, False, GLN)

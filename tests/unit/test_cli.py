@@ -6,9 +6,11 @@ import argparse
 import inspect
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +86,18 @@ def test_what_a_command_takes_its_operation_takes(parser: argparse.ArgumentParse
 
 def test_every_operation_has_a_command() -> None:
     assert set(OPERATIONS) - {one.get_default("command") for one in LEAVES} == set()
+
+
+def test_commands_that_hints_name_exist(project_root: Path) -> None:
+    known = {tuple(one.prog.split()[1:]) for one in LEAVES}
+    groups = {one[0] for one in known if len(one) == 2}
+    named = set()
+    for folder in ("node", "adapters"):
+        for path in (project_root / folder).rglob("*.py"):
+            named |= set(re.findall(r"\bhansa ([a-z]+)(?: ([a-z-]+))?", path.read_text(encoding="utf-8")))
+    spoken = {one for one in named if one[0] in groups}
+    assert len(spoken) > 10
+    assert sorted(one for one in spoken if one not in known) == []
 
 
 @pytest.mark.parametrize("argv", [["--json", "status", "--home", "/h"], ["--home", "/h", "status", "--json"]])

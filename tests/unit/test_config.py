@@ -60,7 +60,6 @@ def test_the_example_is_read_whole(project_root: Path) -> None:
         ("[nodes]", "nodes", "not known"),
         ("[node]\nlisten = 7420", "node.listen", "text"),
         ('[node]\nlisten = "here"', "node.listen", "host:port"),
-        ('[node]\nadvertise = "a:0"', "node.advertise", "dial"),
         ("[node]\ngrace_seconds = true", "node.grace_seconds", "whole number"),
         ("[node]\ngrace_seconds = -1", "node.grace_seconds", "0 to 600 s"),
         ("[limits]\nbatch_bytes = 1.5", "limits.batch_bytes", "whole number"),

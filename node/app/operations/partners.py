@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from node import wire
+from node import config, wire
 from node.app import cards, partners, rotation
 from node.app.operations.node import moment
 from node.app.operations.orders import send_fields
@@ -36,8 +36,19 @@ def init(
 
 
 @operation("partner.card")
-def partner_card(host: Host) -> dict[str, Any]:
-    """Our card file, and the fingerprint to compare."""
+def partner_card(host: Host, *, set_name: str | None = None, set_endpoint: str | None = None) -> dict[str, Any]:
+    """Our card file, and the fingerprint to compare. A new name or address makes a new card, which partners get.
+
+    `set_endpoint` is "host:port", or "-" when we only dial out.
+    """
+    changes = {} if set_name is None else {"name": set_name.strip()}
+    if set_endpoint is not None:
+        changes["endpoint"] = "" if set_endpoint == "-" else config.check_endpoint(set_endpoint)
+    if changes.get("name") == "":
+        raise RefusedError("a company needs a name", code="no-name")
+    if changes:
+        held = host.store.write(lambda tx: rotation.change_card(tx, host.ctx, **changes))
+        _new_card(host, held)
 
     def use_case(tx: Transaction) -> dict[str, Any]:
         own = tx.partners.own()
