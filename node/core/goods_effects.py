@@ -14,7 +14,6 @@ from node.core.document.fulfilment import (
     DeliveryEvent,
     DeliveryStatus,
     DespatchAdvice,
-    DespatchLine,
     ReceivingAdvice,
     ReceivingLine,
     ReturnAnnouncement,
@@ -89,23 +88,11 @@ def _find(
     state = named_order(step, key, f"{path}.order")
     line = state.lines.get(line_id)
     if line is None and not line_id and item is not None:
-        line = _line_of_item(state, item)
+        line = state.line_of_item(item)
     if line is None:
         named = repr(line_id) if line_id else "without a number, whose item is on no line or on several"
         raise Refused("unknown-line", f"{path}.order_line_id", f"order {state.order.number} has no line {named}")
     return state, line
-
-
-def _line_of_item(state: OrderState, item: ItemRef) -> OrderLineRow | None:
-    """The one line that orders the item; None when there is none, or more than one."""
-    found = [
-        line
-        for line in state.lines.values()
-        if (item.gtin and line.gtin and item.gtin.zfill(14) == line.gtin.zfill(14))
-        or (item.seller_number and item.seller_number == line.seller_number)
-        or (item.buyer_number and item.buyer_number == line.buyer_number)
-    ]
-    return found[0] if len(found) == 1 else None
 
 
 def _scaled(quantity: Quantity | None, line: OrderLineRow, path: str) -> int:
@@ -151,13 +138,14 @@ def _begin(step: Step, document: Any, kinds: frozenset[str], corrects: bool, *al
 
 def _named_states(step: Step, document: Any) -> list[OrderState]:
     """The orders in the book that a document names, each once."""
-    keys = [document.order or order_named_in_header(document.header)]
-    keys += [getattr(line, "order", None) for line in getattr(document, "lines", ())]
+    keys = {id(line.order): line.order for line in document.lines if getattr(line, "order", None) is not None}
+    whole = document.order or order_named_in_header(document.header)
+    if whole is not None:
+        keys[id(whole)] = whole
     seen: dict[int, OrderState] = {}
-    for key in keys:
-        if key is not None:
-            state = named_order(step, key, "order")
-            seen[state.order.order_id] = state
+    for key in keys.values():
+        state = named_order(step, key, "order")
+        seen[state.order.order_id] = state
     return list(seen.values())
 
 
@@ -191,21 +179,18 @@ def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Pie
 def _over(step: Step, pieces: list[_Piece], kinds: frozenset[str], rule: str) -> None:
     """Remark on lines of which more than ordered has now been despatched, received or invoiced."""
     tolerance = step.book.tolerance.quantity_over if step.book.tolerance else None
-    gone = {(order_id, d) for order_id, documents in step.effects.supersede for d in documents}
-    sums: dict[tuple[int, str], int] = {}
+    gone = frozenset(document for _, documents in step.effects.supersede for document in documents)
+    sums: dict[int, dict[str, int]] = {}
     for piece in pieces:
-        if piece.event not in kinds:
+        if piece.event not in kinds or not piece.quantity:
             continue
-        place = (piece.state.order.order_id, piece.line.line_id)
-        if place not in sums:
-            sums[place] = sum(
-                e.quantity
-                for e in piece.state.events
-                if e.standing and e.line_id == place[1] and e.event in kinds and (place[0], e.document_id) not in gone
-            )
-        sums[place] += piece.quantity
-        if exceeds(sums[place], piece.line.quantity, tolerance):
-            step.remark(rule, piece.path, f"line {piece.line.line_id} of order {piece.state.order.number} orders less")
+        order, line_id = piece.state.order, piece.line.line_id
+        of_order = sums.get(order.order_id)
+        if of_order is None:
+            of_order = sums[order.order_id] = piece.state.totals(kinds, gone)
+        total = of_order[line_id] = of_order.get(line_id, 0) + piece.quantity
+        if total > piece.line.quantity and exceeds(total, piece.line.quantity, tolerance):
+            step.remark(rule, piece.path, f"line {line_id} of order {order.number} orders less")
 
 
 def despatch(step: Step, document: DespatchAdvice) -> None:
@@ -227,7 +212,9 @@ def despatch(step: Step, document: DespatchAdvice) -> None:
             continue
         _sent_by(step, found[0], "seller")
         quantity = 0 if cancelled else _scaled(line.quantity, found[1], f"{path}.quantity")
-        for part, detail in _parts(line, quantity, found[1], packed.get(line.line_id, ()), tracking):
+        inside = packed.get(line.line_id)
+        parts = _parts(quantity, found[1], inside, tracking) if inside else [(quantity, tracking)]
+        for part, detail in parts:
             pieces.append(_Piece(*found, "despatched", part, line.schedule_id, detail, path))
     on = document.despatched_at.date().isoformat() if document.despatched_at else None
     _record(step, touched, "despatched", pieces, on)
@@ -245,7 +232,7 @@ def _packed(packages: tuple[Package, ...]) -> dict[str, list[tuple[Quantity | No
 
 
 def _parts(
-    line: DespatchLine, quantity: int, row: OrderLineRow, packed: Iterable[tuple[Quantity | None, str]], tracking: str
+    quantity: int, row: OrderLineRow, packed: Iterable[tuple[Quantity | None, str]], tracking: str
 ) -> list[tuple[int, str]]:
     """A despatch line split over its packages; what no package accounts for goes under the whole tracking number."""
     parts: list[tuple[int, str]] = []

@@ -184,10 +184,11 @@ class _Answer:
     def _agree_to_cancel(self, requests: list[LineEventRow]) -> None:
         """What was despatched stays, the rest is cancelled."""
         reason = reason_text(self.document.reason)
+        despatched = self.state.totals(frozenset({"despatched"}))
         for event in requests:
             ordered = self.lines[event.line_id].quantity
             self.answered.add(event.line_id)
-            kept = max(0, min(ordered, self.state.total(event.line_id, "despatched")))
+            kept = max(0, min(ordered, despatched.get(event.line_id, 0)))
             if kept:
                 self._add(event.line_id, "accepted", kept, detail=reason)
             self._add(event.line_id, "cancelled", ordered - kept, detail=reason)

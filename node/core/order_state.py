@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from node.core.decimals import to_scaled
-from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, QualifiedDate, Reason
+from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason
 from node.core.document.terms import Tolerance
 from node.core.finding import Finding
 from node.core.quantity import Quantity
@@ -71,7 +71,7 @@ class OrderKey(NamedTuple):
 class OrderState:
     """One order with its lines and everything that happened to them."""
 
-    __slots__ = ("documents", "events", "lines", "order")
+    __slots__ = ("_by_item", "documents", "events", "lines", "order")
 
     def __init__(
         self, order: OrderRow, lines: Iterable[OrderLineRow] = (), events: Iterable[LineEventRow] = ()
@@ -82,10 +82,44 @@ class OrderState:
         # Documents that have had their effect here: a second delivery has none.
         self.documents = {event.document_id for event in self.events}
         self.documents.add(order.document_id)
+        self._by_item: dict[str, list[OrderLineRow]] | None = None
 
-    def total(self, line_id: str, kind: str) -> int:
-        """Scaled sum of the standing events of one kind on a line."""
-        return sum(e.quantity for e in self.events if e.event == kind and e.line_id == line_id and e.standing)
+    def totals(self, kinds: frozenset[str], gone: frozenset[int] = frozenset()) -> dict[str, int]:
+        """Scaled sums of the standing events of these kinds by line, leaving out those of the documents in `gone`."""
+        sums: dict[str, int] = {}
+        for e in self.events:
+            if e.event in kinds and e.standing and e.document_id not in gone:
+                sums[e.line_id] = sums.get(e.line_id, 0) + e.quantity
+        return sums
+
+    def put_line(self, line: OrderLineRow) -> None:
+        """Add or replace a line."""
+        self.lines[line.line_id] = line
+        self._by_item = None
+
+    def line_of_item(self, item: ItemRef) -> OrderLineRow | None:
+        """The one line that orders the item, by GTIN or a party's number; None when there is none, or more than one."""
+        if self._by_item is None:
+            self._by_item = {}
+            for line in self.lines.values():
+                for name in _item_names(line.gtin, line.seller_number, line.buyer_number):
+                    self._by_item.setdefault(name, []).append(line)
+        found = {
+            line.line_id: line
+            for name in _item_names(item.gtin, item.seller_number, item.buyer_number)
+            for line in self._by_item.get(name, ())
+        }
+        return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _item_names(gtin: str, seller_number: str, buyer_number: str) -> list[str]:
+    """The names by which an item is found within one order."""
+    names = [f"gtin {gtin.zfill(14)}"] if gtin else []
+    if seller_number:
+        names.append(f"seller {seller_number}")
+    if buyer_number:
+        names.append(f"buyer {buyer_number}")
+    return names
 
 
 class Book:
@@ -136,11 +170,12 @@ class Book:
         for order in effects.updated_orders:
             self.by_id[order.order_id].order = order
         for line in effects.new_lines:
-            self.by_id[line.order_id].lines[line.line_id] = line
+            self.by_id[line.order_id].put_line(line)
         for line in effects.changed_lines:
-            self.by_id[line.order_id].lines[line.line_id] = line
-        for order_id, documents in effects.supersede:
+            self.by_id[line.order_id].put_line(line)
+        for order_id, gone in effects.supersede:
             state = self.by_id[order_id]
+            documents = set(gone)
             state.events = [
                 e._replace(standing=0) if e.standing and e.document_id in documents else e for e in state.events
             ]
@@ -218,6 +253,8 @@ def merge(effects: Iterable[Effects]) -> Effects:
     lines: dict[tuple[int, str], OrderLineRow] = {}
     new_lines: set[tuple[int, str]] = set()
     superseded: dict[int, set[int]] = {}
+    # Where each order's events are among those of the batch.
+    places: dict[int, list[int]] = {}
     for one in effects:
         merged.findings.extend(one.findings)
         if one.refuse or one.hold:
@@ -233,18 +270,20 @@ def merge(effects: Iterable[Effects]) -> Effects:
         for line in one.changed_lines:
             lines[line.order_id, line.line_id] = line
         for order_id, documents in one.supersede:
-            gone = superseded.setdefault(order_id, set())
-            gone.update(documents)
-            merged.events = [
-                e._replace(standing=0) if e.standing and e.order_id == order_id and e.document_id in documents else e
-                for e in merged.events
-            ]
-        merged.events.extend(one.events)
+            superseded.setdefault(order_id, set()).update(documents)
+            gone = set(documents)
+            for place in places.get(order_id, ()):
+                event = merged.events[place]
+                if event.standing and event.document_id in gone:
+                    merged.events[place] = event._replace(standing=0)
+        for event in one.events:
+            places.setdefault(event.order_id, []).append(len(merged.events))
+            merged.events.append(event)
     for order_id, order in orders.items():
         (merged.new_orders if order_id in fresh else merged.updated_orders).append(order)
-    for place, line in lines.items():
-        (merged.new_lines if place in new_lines else merged.changed_lines).append(line)
-    merged.supersede.extend((order_id, sorted(gone)) for order_id, gone in superseded.items())
+    for key, line in lines.items():
+        (merged.new_lines if key in new_lines else merged.changed_lines).append(line)
+    merged.supersede.extend((order_id, sorted(ended)) for order_id, ended in superseded.items())
     return merged
 
 
