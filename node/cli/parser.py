@@ -55,6 +55,12 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **kwargs: object) -> None:
         super().__init__(prog, max_help_position=30, width=110)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leaves room for the indent of commands, without which the longest one would stand alone on its line."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += 2
+
 
 def _add_globals(parser: Parser, *, below: bool = False) -> None:
     """The options that stand before or after the command's name alike."""
@@ -219,7 +225,7 @@ def _order_commands(add: Group) -> None:
         action="append",
         default=[],
         metavar="LINE=QTY[@DATE]",
-        help="so much of this line; the rest is rejected",
+        help="so much of this line, the rest is rejected; lines not named stay open",
     )
     respond.add_argument("--deliver", metavar="DATE", help="when it comes")
     despatch = _by_hand(add("despatch", "say that goods are on their way"), order=True)
