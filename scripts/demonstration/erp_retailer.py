@@ -197,11 +197,14 @@ def _write_reductions(folder: Path, ledger: sqlite3.Connection) -> int:
 def _write_receiving(folder: Path, ledger: sqlite3.Connection) -> int:
     """Receiving advices for what arrived; now and then a parcel holds one unit too few."""
     due = ledger.execute("SELECT * FROM despatches WHERE NOT received ORDER BY despatch LIMIT 50").fetchall()
+    if not due:
+        return 0
+    rows: list[Mapping[str, object]] = []
     for despatch in due:
         number = f"WE{despatch['despatch']}"
         with erp_database.transaction(ledger):
             retailer_ledger.receive(ledger, despatch, number)
-        rows = [
+        rows += [
             {
                 "receiving": number,
                 "despatch": despatch["despatch"],
@@ -216,10 +219,11 @@ def _write_receiving(folder: Path, ledger: sqlite3.Connection) -> int:
                 "SELECT * FROM receiving_lines WHERE receiving = ? ORDER BY CAST(line AS INTEGER)", (number,)
             )
         ]
-        _write(folder, f"receiving-{number}.csv", _RECEIVING_COLUMNS, rows)
-        with erp_database.transaction(ledger):
-            ledger.execute("UPDATE despatches SET received = 1 WHERE despatch = ?", (despatch["despatch"],))
-    return len(due)
+    name = f"receiving-{due[0]['despatch']}-{due[-1]['despatch']}.csv"
+    _write(folder, name, _RECEIVING_COLUMNS, rows)
+    with erp_database.transaction(ledger):
+        ledger.executemany("UPDATE despatches SET received = 1 WHERE despatch = ?", [(row["despatch"],) for row in due])
+    return 1
 
 
 def _write_returns(folder: Path, ledger: sqlite3.Connection) -> int:
