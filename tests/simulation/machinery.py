@@ -44,6 +44,17 @@ class SimLoop(asyncio.SelectorEventLoop):
         return self._no_wait.skipped
 
 
+async def passing(seconds: float) -> None:
+    """Let simulated time pass."""
+    loop = asyncio.get_running_loop()
+    later = loop.create_future()
+    timer = loop.call_later(seconds, lambda: later.done() or later.set_result(None))
+    try:
+        await later
+    finally:
+        timer.cancel()
+
+
 class SimClock:
     """One company's clock: the loop's time, with an error of its own."""
 
@@ -88,7 +99,7 @@ class CrashingStore:
     async def write_async(self, use_case: Callable[[Transaction], Result]) -> Result:
         life = self._company.lives
         async with self._turn:
-            await asyncio.sleep(self._chance.uniform(0, 0.004))
+            await passing(self._chance.uniform(0, 0.004))
             if life != self._company.lives:
                 raise asyncio.CancelledError
             if self._chance.random() >= self.crash_rate:
@@ -114,7 +125,7 @@ class CrashingStore:
 
     async def read_async(self, use_case: Callable[[Transaction], Result]) -> Result:
         life = self._company.lives
-        await asyncio.sleep(self._chance.uniform(0, 0.002))
+        await passing(self._chance.uniform(0, 0.002))
         if life != self._company.lives:
             raise asyncio.CancelledError
         return self.inner.read(use_case)

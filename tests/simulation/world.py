@@ -12,7 +12,7 @@ from node.app import effects, exchange
 from node.core import order_book
 from node.transport.session import Session
 from tests.simulation.companies import Company, connect, despatch, order, response
-from tests.simulation.machinery import SimLoop, Wire
+from tests.simulation.machinery import SimLoop, Wire, passing
 
 __all__ = ["World"]
 
@@ -74,7 +74,7 @@ class World:
         for company, rate in zip(self.companies, rates, strict=True):
             company.store.crash_rate = rate
         while self.loop.time() < TRADE_SECONDS:
-            await asyncio.sleep(self.chance.expovariate(1.0))
+            await passing(self.chance.expovariate(1.0))
             self._something_happens()
         self.calm = True
         for company in self.companies:
@@ -83,7 +83,7 @@ class World:
         end = self.loop.time() + SETTLE_SECONDS
         quiet = 0
         while self.loop.time() < end and quiet < 4:
-            await asyncio.sleep(20)
+            await passing(20)
             for company in self.companies:
                 if company.alive:
                     company.resolve_held()
@@ -217,7 +217,7 @@ class World:
     async def _keep_connected(self) -> None:
         """The buyer dials whenever there is no line; the seller has no open port."""
         while True:
-            await asyncio.sleep(self.chance.uniform(0.2, 3.0))
+            await passing(self.chance.uniform(0.2, 3.0))
             if not all(one.alive and not one.sessions for one in self.companies):
                 continue
             wire = Wire(self.chance, duplicates=0.0 if self.calm else 0.02)
