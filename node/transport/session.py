@@ -22,7 +22,7 @@ from node.core import link
 from node.core.document.common import Reason
 from node.errors import HansaError, RefusedError, UnavailableError
 from node.ports import Transaction
-from node.transport.contract import UNAVAILABLE, Duplex, Ended, Move, Services, StreamLostError, TokenBucket
+from node.transport.contract import SUPERSEDED, UNAVAILABLE, Duplex, Ended, Move, Services, StreamLostError, TokenBucket
 
 __all__ = ["Session"]
 
@@ -157,7 +157,11 @@ class Session:
         services = self._services
         ours = await services.store.write_async(lambda tx: services.exchange.hello(tx, services.ctx, self.partner_id))
         first = self._first = asyncio.create_task(self._greet(ours))
-        await asyncio.wait({first}, timeout=self._limits.hello_seconds)
+        over = asyncio.create_task(self._over.wait())
+        await asyncio.wait({first, over}, timeout=self._limits.hello_seconds, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if self.ending:
+            return
         if not first.done():
             # The read goes on, because taking it back would break the stream before we have said why.
             text = f"no hello within {self._limits.hello_seconds:g} s"
@@ -220,7 +224,7 @@ class Session:
                 if self._goodbye is not None:
                     await self._duplex.write(wire.encode_frame(self._goodbye))
                 await self._duplex.end()
-                if self._goodbye is not None:
+                if self._goodbye is not None and self._ended is not None and self._ended.reason.code != SUPERSEDED:
                     await asyncio.wait({reader})
         except (TimeoutError, StreamLostError):
             _log.debug("the goodbye may not have arrived", extra={"partner": self.partner_id})
