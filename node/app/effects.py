@@ -276,7 +276,7 @@ def _write(
     handovers = [
         HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
         for one in arrivals
-        if one.state == "taken" and one.duplicate_of is None and _goes_to_erp(ctx, one.entry.entry.type)
+        if one.state == "taken" and one.duplicate_of is None and _goes_to_erp(ctx, one)
     ]
     if handovers:
         tx.handovers.add(handovers)
@@ -299,8 +299,10 @@ def _write(
     ]
 
 
-def _goes_to_erp(ctx: Context, type_word: str) -> bool:
-    return any(type_word in adapter.documents for adapter in ctx.settings.adapters)
+def _goes_to_erp(ctx: Context, one: _Arrival) -> bool:
+    """Whether a system of ours takes this; test documents reach only systems that are there for tests."""
+    kind, usage = one.entry.entry.type, one.usage.lower()
+    return any(kind in adapter.documents and usage == adapter.usage for adapter in ctx.settings.adapters)
 
 
 def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> DocumentRow:
@@ -397,7 +399,7 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     handovers = [
         HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
         for one in taken
-        if _goes_to_erp(ctx, one.entry.entry.type)
+        if _goes_to_erp(ctx, one)
     ]
     if handovers:
         tx.handovers.add(handovers)

@@ -78,6 +78,9 @@ def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pu
     pulled.findings += batch.findings
     by_partner: dict[str, list[tuple[Change, Submission]]] = {}
     for change in batch.changes:
+        if change.document_type == "InventoryReport":
+            _take_report(tx, ctx, change, pulled)
+            continue
         for partner_id, submission in _routed(tx, change, pulled):
             by_partner.setdefault(partner_id, []).append((change, submission))
     for partner_id, given in by_partner.items():
@@ -229,11 +232,31 @@ def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pu
                 0,
             )
         )
+    _put_stock(tx, ctx, rows, str(columns.header.get("basis", "")), pulled)
+
+
+def _take_report(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) -> None:
+    """Our own figures as a whole report, from a system that gives documents instead of columns."""
+    try:
+        report = wire.from_fields(change.document_type, change.fields)
+        read = stock_wire.read_report(wire.encode(report), tx.partners.own().partner_id)
+    except wire.InvalidFieldsError as error:
+        _refuse(pulled, change, error.findings)
+        return
+    if read.findings:
+        _refuse(pulled, change, read.findings)
+    given = {row.as_of for row in read.rows if row.as_of}
+    now = ctx.now_micros()
+    rows = [row._replace(partner_id="", as_of=row.as_of if given else now) for row in read.rows]
+    _put_stock(tx, ctx, rows, read.report.basis.value, pulled)
+
+
+def _put_stock(tx: Transaction, ctx: Context, rows: list[StockRow], basis: str, pulled: Pulled) -> None:
     before = replenishment.awaited(tx, [row.item_key for row in rows])
-    changed = inventory.put_own(tx, ctx, rows, str(columns.header.get("basis", "")))
+    changed = inventory.put_own(tx, ctx, rows, basis)
+    replenishment.arrived(tx, before)
     pulled.stock_lines += len(rows)
     pulled.wake |= {row.partner_id for row in tx.partners.all() if row.state == "confirmed"}
-    replenishment.arrived(tx, before)
     pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
 
 
@@ -257,7 +280,7 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
     posted = 0
     while True:
         now = ctx.now_micros()
-        due = store.read(partial(_due, now=now, types=types))
+        due = store.read(partial(_due, now=now, types=types, usage=settings.usage))
         if not due:
             return posted
         failed = False
@@ -269,11 +292,11 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
             return posted
 
 
-def _due(tx: Transaction, *, now: int, types: Sequence[str]) -> list[tuple[HandoverRow, DocumentRow]]:
+def _due(tx: Transaction, *, now: int, types: Sequence[str], usage: str) -> list[tuple[HandoverRow, DocumentRow]]:
     found = []
     for handover in tx.handovers.due(now, types, PUSHED_AT_ONCE):
         row = tx.documents.get(handover.document_id)
-        if row is not None:
+        if row is not None and row.usage.lower() == usage:
             found.append((handover, row))
     return found
 

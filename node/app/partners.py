@@ -34,6 +34,7 @@ from node.app.cards import (
     trusted,
 )
 from node.app.context import Context
+from node.app.inventory import resend_stock
 from node.app.outbox import enqueue_protocol
 from node.core.card import (
     PROTOCOL_TYPES,
@@ -285,6 +286,7 @@ def _settle(tx: Transaction, ctx: Context, partner_id: str) -> PartnerRow:
         row = row._replace(state="confirmed", confirmed_at=ctx.now_micros())
     if row.usage == "TEST" and row.we_live_at is not None and row.they_live_at is not None:
         row = row._replace(usage="PRODUCTION")
+        resend_stock(tx, partner_id)  # what was told in test does not count
     tx.partners.put(row)
     return row
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -13,7 +15,7 @@ from node.core.document import DOCUMENTS
 from node.errors import ConfigError
 from node.ports import Clock
 
-__all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter", "start_setting"]
+__all__ = ["ADAPTER_GROUP", "NodeTargets", "kinds", "open_adapter", "resolved", "start_setting"]
 
 ADAPTER_GROUP = "hansa.adapters"
 """Installed packages offer adapters under this entry point group."""
@@ -74,3 +76,15 @@ def open_adapter(settings: Settings, one: AdapterSettings, clock: Clock, start_f
         section["start_from"] = start_from or one.start_from
     made: Adapter = make(section, settings.home, NodeTargets())
     return made
+
+
+def resolved(settings: Settings, clock: Clock) -> Settings:
+    """The settings with every adapter's documents named: where none are, those that it takes. Raises ConfigError."""
+    named = []
+    for one in settings.adapters:
+        if one.documents:
+            named.append(one)
+            continue
+        with contextlib.closing(open_adapter(settings, one, clock, "")) as adapter:
+            named.append(replace(one, documents=tuple(sorted(adapter.accepts()))))
+    return replace(settings, adapters=tuple(named))

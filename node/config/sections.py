@@ -141,6 +141,11 @@ class AdapterSettings:
     start_from: str = setting(
         "", "take only what is dated from here on, where nothing was pulled yet", example="2026-12-01"
     )
+    usage: str = setting(
+        "production",
+        "which documents it is handed: productive ones, or those of links that are still in test",
+        choices=("production", "test"),
+    )
     documents: tuple[str, ...] = setting(
         (), "document types that are handed to it; empty: all that it takes", example=("Order", "OrderChange")
     )

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from adapters.base import Adapter
 from node import keyring
-from node.app import exchange, operations
+from node.app import exchange, operations, replenishment, systems
 from node.app.context import Context
 from node.app.exchange import Taken
 from node.clock import SystemClock, SystemRandom
@@ -76,13 +76,14 @@ class Node:
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop_asked = asyncio.Event()
-        settings = self._settings
+        settings = self._settings = await asyncio.to_thread(systems.resolved, self._settings, self._clock)
         self.store: Database = await asyncio.to_thread(open_store, settings.database_url)
         self._undo.callback(self.store.close)
         self.keys = keyring.Keyring(self._home / "keys", keyring.passphrase_from(os.environ))
         self.ctx = Context(
             clock=self._clock, random=self._random, keyring=self.keys, verify=keyring.verify, settings=settings
         )
+        await self.store.write_async(lambda tx: replenishment.load_rules(tx, self.ctx))
         self.metrics = Metrics(
             links=lambda: self.store.read(lambda tx: tx.links.all()),
             handovers=lambda: self.store.read(lambda tx: tx.handovers.counts()),
