@@ -12,14 +12,11 @@ is in columns and tables that begin with ``hansa_``. Columns have no type, becau
 # ruff: noqa: S608 - names of tables and columns are quoted by `quoted`, conditions are fixed, values are bound.
 from __future__ import annotations
 
-import hashlib
 import itertools
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +24,13 @@ from sqlite_utils import Database
 
 from adapters.base import Finding
 from adapters.building import Group, StagedRow
-from adapters.cells import Cell, as_text, key_texts
-from adapters.tables import Chunk, Table
+from adapters.intake import DOCUMENT_COLUMNS, STOCK_COLUMNS, DocumentRun, Run, Source, StockRun, quoted
+from adapters.tables import Table
 
-__all__ = ["Source", "Staged", "Staging", "quoted"]
+__all__ = ["Source", "Staged", "Staging"]
 
 _BUSY_MILLISECONDS = 10_000
 _CACHE_KIB = 65_536
-_FINDINGS_PER_EXTRACT_MAX = 1_000
-_GONE = b"gone"
-_DOCUMENT_COLUMNS = ("hansa_key", "hansa_file", "hansa_row", "hansa_fault")
-_STOCK_COLUMNS = ("hansa_key", "hansa_hash", "hansa_seq", "hansa_gone", "hansa_file", "hansa_row", "hansa_fault")
-
-
-def quoted(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is staged under a mapping's name: `key` columns, the `columns` that make a change (all when there are none).
-
-    With `by_row`, each key has one row (stock, lists); otherwise the rows of one key are one document, and only a file
-    or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    columns: tuple[str, ...]
-    by_row: bool
-    absent_is_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +142,8 @@ class Staging:
             self._prepare(source, table.columns)
             if retry_rejected:
                 self._forget_hashes(source)
-            run = _StockRun(self, source, table) if source.by_row else _DocumentRun(self, source, table)
+            kind = StockRun if source.by_row else DocumentRun
+            run: Run = kind(self.connection, self.last, source, table)
             rows = run.take()
             changed = run.finish(complete)
             if run.findings:
@@ -180,16 +154,12 @@ class Staging:
 
     def _prepare(self, source: Source, columns: Sequence[str]) -> None:
         """Make the source's table, or add the columns that it lacks."""
-        own = _STOCK_COLUMNS if source.by_row else _DOCUMENT_COLUMNS
+        own = STOCK_COLUMNS if source.by_row else DOCUMENT_COLUMNS
         table = self.db.table(source.name)
         if not table.exists():
             wanted: dict[str, Any] = dict.fromkeys((*own, *columns), bytes)
             if source.by_row:
-                # Without a rowid, a key is found in one step instead of two: measured, 2.6 s instead of 4.2 s for a
-                # million rows that have not changed.
-                names = ", ".join(map(quoted, wanted)).replace(quoted("hansa_key"), '"hansa_key" BLOB PRIMARY KEY', 1)
-                self.connection.execute(f"CREATE TABLE {quoted(source.name)} ({names}) WITHOUT ROWID")
-                table.create_index(["hansa_seq"], index_name=f"hansa_{source.name}_seq")
+                table.create({**wanted, "hansa_seq": int}, pk="hansa_seq")
             else:
                 table.create(wanted)
                 table.create_index(["hansa_key"], index_name=f"hansa_{source.name}_key")
@@ -313,204 +283,3 @@ class Staging:
         """Forget what had findings and has none any more."""
         statement = "DELETE FROM hansa_rejected WHERE source = ? AND key = ?"
         self.connection.executemany(statement, [(source.name, key) for key in keys])
-
-
-class _Run:
-    """One extract being taken in."""
-
-    def __init__(self, staging: Staging, source: Source, table: Table) -> None:
-        self.staging = staging
-        self.connection = staging.connection
-        self.source = source
-        self.table = table
-        self.next = staging.last
-        self.findings: list[Finding] = []
-        places = {name.casefold(): place for place, name in enumerate(table.columns)}
-        self._key = [places[name.casefold()] for name in source.key]
-        hashed = [places[name.casefold()] for name in source.columns or table.columns]
-        self._whole = hashed == list(range(len(table.columns)))
-        self._pick = _picker(hashed)
-
-    def take(self) -> int:
-        """Read all rows, in chunks; the number of rows read."""
-        count = 0
-        for chunk in self.table.chunks:
-            count += len(chunk.rows)
-            columns = list(zip(*chunk.rows, strict=True))
-            keys = key_texts([columns[place] for place in self._key]) if self._key else ["all"] * len(chunk.rows)
-            if "" not in keys:
-                self.chunk(keys, chunk, columns)
-                continue
-            places = [place for place, key in enumerate(keys) if self._has_key(key, chunk, place)]
-            faults = {at: chunk.faults[place] for at, place in enumerate(places) if place in chunk.faults}
-            part = Chunk([chunk.numbers[at] for at in places], [chunk.rows[at] for at in places], faults)
-            if places:
-                self.chunk([keys[place] for place in places], part, list(zip(*part.rows, strict=True)))
-        return count
-
-    def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
-        """Take in a chunk whose rows have these keys; `columns` are its rows turned."""
-        raise NotImplementedError
-
-    def finish(self, complete: bool) -> int:
-        """Put what was taken in into its place; the last number that was given, 0 when nothing changed."""
-        raise NotImplementedError
-
-    def _has_key(self, key: str, chunk: Chunk, place: int) -> bool:
-        """Whether a row has a key; if not, that is reported."""
-        if key or len(self.findings) >= _FINDINGS_PER_EXTRACT_MAX:
-            return bool(key)
-        row, number = chunk.rows[place], str(chunk.numbers[place])
-        column = next(n for n, at in zip(self.source.key, self._key, strict=True) if not as_text(row[at]).strip())
-        text = chunk.faults.get(place) or f"the row has no {column}, which is its key"
-        self.findings.append(Finding("missing-key", "", text, source=self.table.source, row=number, column=column))
-        return False
-
-    def digests(self, chunk: Chunk) -> list[bytes]:
-        """The hash of each row's columns that matter, numbers and texts told apart."""
-        rows = chunk.rows if self._whole else [self._pick(row) for row in chunk.rows]
-        blake2b = hashlib.blake2b
-        try:
-            # Mostly all are texts, and trying is the quickest way to know.
-            texts = list(map("\x1f".join, rows))  # type: ignore[arg-type]
-        except TypeError:
-            texts = [repr(tuple(row)) for row in rows]
-        found = [blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest() for text in texts]
-        for place, fault in chunk.faults.items():
-            found[place] += fault.encode()
-        return found
-
-
-def _picker(places: list[int]) -> Callable[[Sequence[Cell]], Sequence[Cell]]:
-    """Takes the cells at `places` out of a row."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: [row[place] for place in places]
-
-
-class _StockRun(_Run):
-    """One row for each key, written only where its hash differs."""
-
-    def __init__(self, staging: Staging, source: Source, table: Table) -> None:
-        super().__init__(staging, source, table)
-        self._first = self.next
-        # Held while an extract is read, about 100 bytes a key: what appears twice is an error of the source, and what
-        # is missing can only be told at the end.
-        self._seen: set[str] = set()
-        own = [*_STOCK_COLUMNS, *table.columns]
-        names = ", ".join(quoted(name) for name in own)
-        updates = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in own[1:])
-        self._upsert = (
-            f"INSERT INTO {quoted(source.name)} ({names}) VALUES ({', '.join('?' * len(own))})"
-            f" ON CONFLICT (hansa_key) DO UPDATE SET {updates} WHERE hansa_hash <> excluded.hansa_hash"
-        )
-
-    def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
-        """Write the rows of this chunk that are new or differ."""
-        count, fresh = len(keys), set(keys)
-        twice = self._seen & fresh if not self._seen.isdisjoint(fresh) else set()
-        if len(fresh) != count:
-            twice |= {key for key, times in Counter(keys).items() if times > 1}
-        self._seen |= fresh
-        faults = [chunk.faults.get(place, "") for place in range(count)] if chunk.faults else [""] * count
-        numbers = range(self.next + 1, self.next + count + 1)
-        self.next += count
-        rows: Iterable[tuple[Any, ...]] = zip(
-            keys,
-            self.digests(chunk),
-            numbers,
-            [0] * count,
-            [self.table.source] * count,
-            chunk.numbers,
-            faults,
-            *columns,
-            strict=True,
-        )
-        self.connection.executemany(self._upsert, _without(twice, rows) if twice else rows)
-
-    def finish(self, complete: bool) -> int:
-        """Mark what is gone, and find the last number that a row took."""
-        name = quoted(self.source.name)
-        if complete and self.source.absent_is_zero:
-            self._mark_gone(name)
-        statement = f"SELECT max(hansa_seq) FROM {name} WHERE hansa_seq > ?"
-        return int(self.connection.execute(statement, (self._first,)).fetchone()[0] or 0)
-
-    def _mark_gone(self, name: str) -> None:
-        count = self.connection.execute(f"SELECT count(*) FROM {name} WHERE NOT hansa_gone").fetchone()[0]
-        if count == len(self._seen):
-            return
-        rows = self.connection.execute(f"SELECT hansa_key FROM {name} WHERE NOT hansa_gone")
-        gone = [key for (key,) in rows if key not in self._seen]
-        self.connection.executemany(
-            f"UPDATE {name} SET hansa_gone = 1, hansa_fault = '', hansa_hash = ?, hansa_seq = ? WHERE hansa_key = ?",
-            [(_GONE, self.next + place, key) for place, key in enumerate(gone, start=1)],
-        )
-        self.next += len(gone)
-
-
-def _without(twice: set[str], rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows of which none is right are reported and not sent; one stands for all, so that nothing changes next time."""
-    kept: dict[str, tuple[Any, ...]] = {}
-    for row in rows:
-        key, digest, change, gone, source, number, fault, *rest = row
-        if key in twice:
-            fault = f"{key} appears more than once: name further key columns, or sum the rows in a query"
-            digest = f"twice, row {number}".encode()
-        kept[key] = (key, digest, change, gone, source, number, fault, *rest)
-    return list(kept.values())
-
-
-class _DocumentRun(_Run):
-    """Several rows for each key, replaced together where their hash differs."""
-
-    def __init__(self, staging: Staging, source: Source, table: Table) -> None:
-        super().__init__(staging, source, table)
-        self._own = [*_DOCUMENT_COLUMNS, *table.columns]
-        places = ", ".join(f"c{place}" for place in range(len(self._own)))
-        self.connection.execute("DROP TABLE IF EXISTS temp.hansa_incoming")
-        self.connection.execute(f"CREATE TEMP TABLE hansa_incoming (hash, {places})")
-        self._insert = f"INSERT INTO temp.hansa_incoming VALUES ({', '.join('?' * (len(self._own) + 1))})"
-        self._first_at: dict[str, int] = {}
-
-    def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
-        """Put the rows aside, because the rows of a document need not stand together."""
-        for key in keys:
-            self._first_at.setdefault(key, len(self._first_at))
-        faults = [chunk.faults.get(place, "") for place in range(len(keys))]
-        source = [self.table.source] * len(keys)
-        rows = zip(self.digests(chunk), keys, source, chunk.numbers, faults, *columns, strict=True)
-        self.connection.executemany(self._insert, rows)
-
-    def finish(self, complete: bool) -> int:
-        """Replace the documents that differ, in the order in which the extract has them."""
-        changed = self._changed()
-        start = self.next
-        name = quoted(self.source.name)
-        columns = ", ".join(quoted(column) for column in self._own)
-        places = ", ".join(f"c{place}" for place in range(len(self._own)))
-        self.connection.execute("CREATE INDEX temp.hansa_incoming_key ON hansa_incoming (c0)")
-        for key, digest in changed:
-            self.next += 1
-            self.connection.execute(f"DELETE FROM {name} WHERE hansa_key = ?", (key,))
-            self.connection.execute(
-                f"INSERT INTO {name} ({columns}) SELECT {places} FROM temp.hansa_incoming WHERE c0 = ? ORDER BY rowid",
-                (key,),
-            )
-            self.connection.execute(
-                "INSERT INTO hansa_documents (source, key, hash, seq) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (source, key) DO UPDATE SET hash = excluded.hash, seq = excluded.seq",
-                (self.source.name, key, digest, self.next),
-            )
-        self.connection.execute("DROP TABLE temp.hansa_incoming")
-        return self.next if self.next > start else 0
-
-    def _changed(self) -> list[tuple[str, bytes]]:
-        """Key and hash of each document that is new or differs, in the order of first appearance."""
-        statement = "SELECT key, hash FROM hansa_documents WHERE source = ?"
-        known = dict(self.connection.execute(statement, (self.source.name,)))
-        digests: dict[str, Any] = {key: hashlib.blake2b(digest_size=16) for key in self._first_at}
-        for key, hashed in self.connection.execute("SELECT c0, hash FROM temp.hansa_incoming ORDER BY rowid"):
-            digests[key].update(hashed)
-        found = [(key, digest.digest()) for key, digest in digests.items()]
-        return [(key, digest) for key, digest in found if known.get(key) != digest]
