@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from node.core import link
-from node.core.rows import DocumentRow
+from node.core.rows import DocumentRow, LinkRow
 from tests.simulation.companies import Company
 from tests.simulation.world import World
 
@@ -36,10 +36,7 @@ def audit_restored(world: World) -> list[str]:
     """After a restore: no number means two things, and whoever is behind knows it and has stopped."""
     found = list(world.forks)
     for sender, receiver in ((world.buyer, world.seller), (world.seller, world.buyer)):
-        out = sender.read(lambda tx, r=receiver: tx.links.get(r.id, "out"))
-        incoming = receiver.read(lambda tx, s=sender: tx.links.get(s.id, "in"))
-        assert out is not None
-        assert incoming is not None
+        out, incoming = _rows_of_link(sender, receiver)
         ours = _leaves(sender, receiver.id, "out")
         theirs = _leaves(receiver, sender.id, "in")
         for number in ours.keys() & theirs.keys():
@@ -64,12 +61,17 @@ def _leaves(company: Company, partner_id: str, direction: str) -> dict[int, byte
     return {row.number: row.leaf for row in _rows(company, partner_id, direction) if row.number is not None}
 
 
-def _link(sender: Company, receiver: Company) -> list[str]:
-    """Both heads are one head, and it follows from the leaves on either side."""
+def _rows_of_link(sender: Company, receiver: Company) -> tuple[LinkRow, LinkRow]:
     out = sender.read(lambda tx: tx.links.get(receiver.id, "out"))
     incoming = receiver.read(lambda tx: tx.links.get(sender.id, "in"))
     assert out is not None
     assert incoming is not None
+    return out, incoming
+
+
+def _link(sender: Company, receiver: Company) -> list[str]:
+    """Both heads are one head, and it follows from the leaves on either side."""
+    out, incoming = _rows_of_link(sender, receiver)
     found = []
     if (out.number, out.chain) != (incoming.number, incoming.chain):
         found.append(f"{sender.name} -> {receiver.name}: heads differ: {out.number} and {incoming.number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +21,10 @@ from node.core.document.common import (
     DocumentKey,
     ItemRef,
     LineKind,
-    Money,
     Party,
     PartyRole,
     Price,
     QualifiedDate,
-    Quantity,
 )
 from node.core.document.fulfilment import DespatchAdvice, DespatchLine
 from node.core.document.order import (
@@ -38,6 +36,8 @@ from node.core.document.order import (
     Schedule,
     ScheduleOutcome,
 )
+from node.core.money import Money
+from node.core.quantity import Quantity
 from node.core.rows import StockRow
 from node.errors import AdapterError, RefusedError
 from node.keyring import Keyring, verify
@@ -63,10 +63,11 @@ class Erp:
     def check(self) -> list[Finding]:
         return []
 
-    def pull(self, cursor: str | None) -> list[PullBatch]:
-        return []
+    def pull(self, cursor: str | None) -> Iterator[PullBatch]:
+        return iter(())
 
-    preview = pull
+    def preview(self) -> Iterator[PullBatch]:
+        return iter(())
 
     def push(self, document_type: str, fields: dict[str, Any], identity: str) -> str:
         if self._chance.random() < self.failing:
@@ -105,7 +106,7 @@ class Company:
         self.settings = Settings(
             home=folder,
             limits=LimitSettings(batch_documents=world.chance.choice([1, 3, 16]), handover_first_seconds=1),
-            adapters=(AdapterSettings(name="erp", kind="jsonl", documents=PUSHED),),
+            adapters=(AdapterSettings(name="erp", kind="jsonl", usage="test", documents=PUSHED),),
             sharing=SharingSettings(rules=(SharingRule(figure="exact"),)),
         )
         self.ctx = self._context()
@@ -148,7 +149,7 @@ class Company:
         self.ctx = self._context()
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = self.world.loop.create_task(work)
+        task: asyncio.Task[Any] = self.world.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
@@ -203,8 +204,9 @@ class Company:
         try:
             result = self.write(submit, partner_id, [Submission(document)])[0]
         except RefusedError as error:
-            assert error.code == "not-confirmed"  # the cards are still on their way
-            return None
+            if error.code == "not-confirmed":
+                return None  # the cards are still on their way
+            raise
         self.wake(partner_id)
         if result.document_id is not None and result.state == "waiting":
             self.submitted.append(result.document_id)

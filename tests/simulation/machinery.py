@@ -6,13 +6,15 @@ Everything random comes from one seed, so that a run can be replayed exactly.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from node.ports import Store, Transaction
+from node.ports import Transaction
+from node.store.database import Database
 from node.transport.contract import StreamLostError
 
 Result = TypeVar("Result")
@@ -44,11 +46,22 @@ class SimLoop(asyncio.SelectorEventLoop):
         return self._no_wait.skipped
 
 
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Another value under this name while the block runs."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
 async def passing(seconds: float) -> None:
     """Let simulated time pass."""
     loop = asyncio.get_running_loop()
     later = loop.create_future()
-    timer = loop.call_later(seconds, lambda: later.done() or later.set_result(None))
+    timer = loop.call_later(seconds, later.set_result, None)
     try:
         await later
     finally:
@@ -76,14 +89,14 @@ class SimRandom:
         return self._chance.randbytes(size)
 
 
-class Crashed(Exception):  # noqa: N818 - what happens to a company, not an error of the code
+class Crashed(Exception):
     """The company's process died inside a use case."""
 
 
 class CrashingStore:
     """A company's store, in whose transactions its process may die: before the commit, or right after it."""
 
-    def __init__(self, store: Store, company: Any, chance: random.Random) -> None:
+    def __init__(self, store: Database, company: Any, chance: random.Random) -> None:
         self.inner = store
         self._company = company
         self._chance = chance

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from node import wire
 from node.app import effects, exchange
-from node.core import order_book
+from node.core import link, order_book
 from node.transport.session import Session
 from tests.simulation.companies import Company, connect, despatch, order, response
-from tests.simulation.machinery import SimLoop, Wire, passing
+from tests.simulation.machinery import SimLoop, Wire, passing, replaced
 
 __all__ = ["World"]
 
@@ -45,12 +47,10 @@ class World:
     def run(self) -> None:
         """Trade under faults, then let everything settle; afterwards the stores can be audited."""
         asyncio.set_event_loop(self.loop)
-        apply = order_book.apply
-        effects.order_book.apply = self._poisoned(apply)
         try:
-            self.loop.run_until_complete(self._run())
+            with replaced(order_book, "apply", self._poisoned(order_book.apply)):
+                self.loop.run_until_complete(self._run())
         finally:
-            effects.order_book.apply = apply
             asyncio.set_event_loop(None)
             self.loop.close()
 
@@ -176,8 +176,8 @@ class World:
             company.try_withdraw()
 
     def _cut(self) -> None:
-        for wire, _, _ in self.wires:
-            wire.cut()
+        for line, _, _ in self.wires:
+            line.cut()
 
     def _die(self) -> None:
         self.chance.choice(self.companies).die()
@@ -210,9 +210,9 @@ class World:
     # --- the network ---
 
     def cut_all(self, company: Company) -> None:
-        for wire, one, other in self.wires:
+        for line, one, other in self.wires:
             if company in (one, other):
-                wire.cut()
+                line.cut()
 
     async def _keep_connected(self) -> None:
         """The buyer dials whenever there is no line; the seller has no open port."""
@@ -220,9 +220,9 @@ class World:
             await passing(self.chance.uniform(0.2, 3.0))
             if not all(one.alive and not one.sessions for one in self.companies):
                 continue
-            wire = Wire(self.chance, duplicates=0.0 if self.calm else 0.02)
-            self.wires = [(wire, self.buyer, self.seller)]
-            for company, partner, end in zip(self.companies, reversed(self.companies), wire.ends, strict=True):
+            line = Wire(self.chance, duplicates=0.0 if self.calm else 0.02)
+            self.wires = [(line, self.buyer, self.seller)]
+            for company, partner, end in zip(self.companies, reversed(self.companies), line.ends, strict=True):
                 session = Session(company.services(), partner.id, end, dialled=company is self.buyer)
                 company.sessions[partner.id] = session
                 company.spawn(session.run())
@@ -238,7 +238,7 @@ def planted(fault: str, world: World) -> Any:
     """The exchange with a fault planted, to show that the auditor finds it."""
     names = {name: getattr(exchange, name) for name in exchange.__all__}
 
-    class Lost(Exception):  # noqa: N818
+    class Lost(Exception):
         pass
 
     def outside(use_case: Any, company: Company, tx: Any, *args: Any) -> Any:
@@ -269,26 +269,14 @@ def planted(fault: str, world: World) -> Any:
         return exchange.next_batch(tx, ctx, partner_id, after)
 
     def take_receipt(tx: Any, ctx: Any, partner_id: str, receipt: Any) -> Any:
-        from dataclasses import replace
-
-        from node import wire
-        from node.core import link
-
-        if world.chance.random() < 0.2:
-            # The outcomes are lost, and later receipts hide that they ever were.
-            real = wire.decode(link.ReceiptBody, receipt.body)
-            if real.outcomes:
-                row = tx.links.get(partner_id, "out")
-                if row.receipt_sequence + 1 == real.sequence:
-                    from node.app import effects
-
-                    kept = effects.receipted
-                    effects.receipted = lambda tx, ctx, out, body: kept(tx, ctx, out, replace(body, outcomes=()))
-                    try:
-                        return exchange.take_receipt(tx, ctx, partner_id, receipt)
-                    finally:
-                        effects.receipted = kept
-        return exchange.take_receipt(tx, ctx, partner_id, receipt)
+        row = tx.links.get(partner_id, "out")
+        body = wire.decode(link.ReceiptBody, receipt.body)
+        if not body.outcomes or row.receipt_sequence + 1 != body.sequence or world.chance.random() > 0.2:
+            return exchange.take_receipt(tx, ctx, partner_id, receipt)
+        # The outcomes are lost, and later receipts hide that they ever were.
+        kept = effects.receipted
+        with replaced(effects, "receipted", lambda tx, ctx, out, body: kept(tx, ctx, out, replace(body, outcomes=()))):
+            return exchange.take_receipt(tx, ctx, partner_id, receipt)
 
     faults = {"receipt-before-commit": take_batch, "number-before-commit": next_batch, "refusal-lost": take_receipt}
     chosen = faults[fault]
