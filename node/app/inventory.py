@@ -46,6 +46,7 @@ __all__ = [
     "take_answer",
     "take_documents",
     "take_report",
+    "waiting_for_stock",
 ]
 
 LINE_BYTES = 42
@@ -139,6 +140,11 @@ def stock_waits(tx: Transaction, ctx: Context, outgoing: LinkRow) -> bool:
         return False
     said = json.loads(partner.last_hello) if partner.last_hello else {}
     return "InventoryReport" in said.get("accepts", [])
+
+
+def waiting_for_stock(tx: Transaction, ctx: Context) -> list[str]:
+    """The partners who may see stock that changed since they last heard of it."""
+    return [row.partner_id for row in tx.links.all() if row.direction == "out" and stock_waits(tx, ctx, row)]
 
 
 def stock_reports(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import retention, rotation
+from node.app import inventory, retention, rotation
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
@@ -20,12 +20,16 @@ __all__ = ["Chores"]
 
 SNAPSHOT_ROWS_AT_ONCE = 20_000
 
+STOCK_SECONDS = 2
+"""How late partners hear at most of stock that orders took away: what changes in between goes in one report."""
+
 _log = logging.getLogger("hansa.chores")
 
 
 class Nudges(Protocol):
     """What chores ask of the node; may be called from any thread."""
 
+    def wake(self, partner_ids: Iterable[str]) -> None: ...
     def wake_waiting(self) -> None: ...
     def reload(self) -> None: ...
     def stop_stalled(self) -> None: ...
@@ -49,10 +53,14 @@ class Chores:
             ("old snapshots", self.drop_old_snapshots, 60),
             ("key changes", self.advance_keys, 60),
             ("waiting documents", self._node.wake_waiting, 30),
+            ("waiting stock", self.wake_for_stock, STOCK_SECONDS),
             ("stalled links", self._node.stop_stalled, 10),
         )
         for name, work, seconds in each:
-            self._scheduler.add_job(self._guarded, "interval", seconds=seconds, id=name, args=(name, work), jitter=5)
+            jitter = min(5, seconds // 2)
+            self._scheduler.add_job(
+                self._guarded, "interval", seconds=seconds, id=name, args=(name, work), jitter=jitter
+            )
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -73,6 +81,12 @@ class Chores:
         """Delete stock that a newer snapshot has replaced, a part at a time."""
         while self._store.write(lambda tx: tx.stock.drop_old(SNAPSHOT_ROWS_AT_ONCE)) == SNAPSHOT_ROWS_AT_ONCE:
             pass
+
+    def wake_for_stock(self) -> None:
+        """Wake the partners who may see stock that changed and has not gone to them; a pull wakes them at its end."""
+        waiting = self._store.read(lambda tx: inventory.waiting_for_stock(tx, self._ctx))
+        if waiting:
+            self._node.wake(waiting)
 
     def advance_keys(self) -> None:
         """Go on with a change of our keys as far as partners are ready, and forget keys that nobody needs."""

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,8 @@ async def run_child(script: str, *arguments: str) -> AsyncIterator[Bench]:
         await bench.stop()
 
 
-def sample_order(buyer: str, seller: str, number: str, *, lines: int = 10) -> Order:
-    """An order of about 1.5 kB, as a shop's ERP gives it."""
+def sample_order(buyer: str, seller: str, number: str, *, lines: int = 10, gtins: Sequence[str] = ()) -> Order:
+    """An order of about 1.5 kB, as a shop's ERP gives it; its lines name `gtins` where these are given."""
     from node import wire
 
     made = wire.from_fields(
@@ -149,7 +149,7 @@ def sample_order(buyer: str, seller: str, number: str, *, lines: int = 10) -> Or
                     "line_id": str(n),
                     "line_kind": "GOODS",
                     "item": {
-                        "seller_number": f"N-{84000 + n}",
+                        **({"gtin": gtins[n - 1]} if gtins else {"seller_number": f"N-{84000 + n}"}),
                         "buyer_number": f"{84000 + n}A",
                         "description": "WHITE HANGING HEART T-LIGHT HOLDER",
                     },
