@@ -20,6 +20,7 @@ __all__ = ["DOCUMENT_COLUMNS", "STOCK_COLUMNS", "DocumentRun", "Run", "Source", 
 _FINDINGS_PER_EXTRACT_MAX = 1_000
 _GONE = b"gone"
 _HASH_BYTES = 16
+_FEW = 20
 DOCUMENT_COLUMNS = ("hansa_key", "hansa_file", "hansa_row", "hansa_fault")
 """What staging adds to each row of a document."""
 
@@ -37,7 +38,8 @@ class Source:
     """What is staged under a mapping's name: `key` columns, the `columns` that make a change (all when there are none).
 
     With `by_row`, each key has one row (stock, lists); otherwise the rows of one key are one document, and only a file
-    or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone.
+    or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone, unless
+    more than `absent_max` percent are lacking, which is rather an extract that broke off.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Source:
     columns: tuple[str, ...]
     by_row: bool
     absent_is_zero: bool = False
+    absent_max: int = 50
 
 
 class Run:
@@ -209,6 +212,11 @@ class StockRun(Run):
             return
         rows = self.connection.execute(f"SELECT hansa_key FROM {name} WHERE NOT hansa_gone")
         gone = [key for (key,) in rows if key not in self._seen]
+        if len(gone) * 100 > count * self.source.absent_max and count >= _FEW:
+            limit = f"absent_max = {self.source.absent_max} percent"
+            text = f"the extract lacks {len(gone)} of {count} keys, more than {limit}: none is zeroed"
+            self.findings.append(Finding("too-many-absent", "", text, source=self.table.source))
+            return
         self.connection.executemany(
             f"UPDATE {name} SET hansa_gone = 1, hansa_fault = '', hansa_hash = ?, hansa_seq = ? WHERE hansa_key = ?",
             [(_GONE, self.next + place, key) for place, key in enumerate(gone, start=1)],

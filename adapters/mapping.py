@@ -55,6 +55,7 @@ _PULL_KEYS = frozenset(
         "line_key",
         "partner",
         "absent",
+        "absent_max",
         "read",
     }
     | {"fields", "lines", "parts", "start"}
@@ -110,6 +111,7 @@ class PullMapping:
     since_start: object
     start: Entry | None
     absent_is_zero: bool
+    absent_max: int
     read: ReadOptions
     fingerprint: str
 
@@ -232,6 +234,7 @@ def _pull(data: Mapping[str, Any], lookups: Lookups, where: str) -> PullMapping:
         since_start=data.get("since_start", "1970-01-01"),
         start=extra.get("start"),
         absent_is_zero=absent == "zero",
+        absent_max=_percent(data, where),
         read=ReadOptions.from_settings(_table(data.get("read", {}), f"{where}.read"), f"{where}.read"),
         fingerprint=hashlib.blake2b(repr(sorted(data.items(), key=str)).encode(), digest_size=16).hexdigest(),
     )
@@ -373,6 +376,13 @@ def _check_paths(document: str, paths: Sequence[str], targets: Targets, source: 
         text = f"{document} has no field {path!r}{hint}"
         findings.append(Finding("unknown-field", path, text, source=source))
     return findings
+
+
+def _percent(data: Mapping[str, Any], where: str) -> int:
+    value = data.get("absent_max", 50)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100:
+        raise ConfigError(f"{where}: absent_max = {value!r} is not a percentage", hint="A whole number from 0 to 100.")
+    return value
 
 
 def _list(value: object) -> list[Any]:

@@ -64,7 +64,12 @@ class MappedFeed:
         self._lookups = lookups
         self.is_stock = mapping.is_stock
         self.source = Source(
-            mapping.name, mapping.key, mapping.columns, mapping.is_stock, absent_is_zero=mapping.absent_is_zero
+            mapping.name,
+            mapping.key,
+            mapping.columns,
+            mapping.is_stock,
+            absent_is_zero=mapping.absent_is_zero,
+            absent_max=mapping.absent_max,
         )
         self._documents = None if mapping.is_stock else DocumentBuilder(mapping, targets, start_from)
         self._stock = StockBuilder(mapping, targets) if mapping.is_stock else None

@@ -101,7 +101,7 @@ class StagedAdapter:
         yield from view.puller.offer(after)
 
     def preview(self) -> Iterator[PullBatch]:
-        """As `Adapter.preview`, on a copy of staging in memory."""
+        """As `Adapter.preview`, on a copy of staging."""
         copy = self.staging.copy()
         try:
             self._view = view = View(copy, self._feeds(), preview=True)

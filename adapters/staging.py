@@ -43,12 +43,12 @@ class Staged:
 
 
 class Staging:
-    """The staging database at `path`, or one in memory when None."""
+    """The staging database at `path`, or one that is forgotten when closed when None."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -63,7 +63,7 @@ class Staging:
         self.connection.close()
 
     def copy(self) -> Staging:
-        """The same content in memory, for a preview that leaves no trace."""
+        """The same content in a database of its own, for a preview that leaves no trace."""
         other = Staging(None)
         self.connection.backup(other.connection)
         return other

@@ -231,6 +231,22 @@ def test_stock_sends_what_changed_and_zero_for_what_is_gone(example: Path) -> No
     adapter.close()
 
 
+def test_an_extract_that_broke_off_zeroes_nothing(example: Path) -> None:
+    adapter = make(example)
+    lines = [f"I{number};1;{number};ST\n" for number in range(40)]
+    drop(example, "stock1.csv", "ITEM;SITE;ON_HAND;UNIT\n" + "".join(lines))
+    cursor = pull_all(adapter, None)[-1].cursor
+    drop(example, "stock2.csv", "ITEM;SITE;ON_HAND;UNIT\n")
+    (batch,) = pull_all(adapter, cursor)
+    assert [finding.rule for finding in batch.findings] == ["too-many-absent"]
+    assert not batch.stock
+    drop(example, "stock3.csv", "ITEM;SITE;ON_HAND;UNIT\n" + "".join(lines[:30]))
+    (batch,) = pull_all(adapter, batch.cursor)
+    assert set(batch.stock[0].columns["on_hand"]) == {"0"}
+    assert len(batch.stock[0]) == 10
+    adapter.close()
+
+
 def test_an_item_that_stands_twice_is_reported_and_not_summed(example: Path) -> None:
     adapter = make(example)
     drop(example, "stock1.csv", "ITEM;SITE;ON_HAND;UNIT\nA;1;5;ST\nB;1;7;ST\nA;1;5;ST\nC;1;1;nonsense\n")
