@@ -161,7 +161,7 @@ def _partner_commands(add: Group) -> None:
 
 
 def _partner(parser: Parser) -> Parser:
-    parser.add_argument("partner", metavar="ID", help="the partner's participant id")
+    parser.add_argument("partner", metavar="ID", help="the partner's participant id, or our name for it")
     return parser
 
 

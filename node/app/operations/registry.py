@@ -111,9 +111,25 @@ def run(host: Host, name: str, arguments: Mapping[str, Any], report: Report) -> 
             f"there is no operation {name!r}", code="unknown-operation", hint="node and command may differ"
         )
     given = _checked(found, arguments)
+    if given.get("partner"):
+        given["partner"] = _partner_id(host, given["partner"])
     if found.reports:
         given["report"] = report
     return found.function(host, **given)
+
+
+def _partner_id(host: Host, said: str) -> str:
+    """The id of the partner that is called by this id or by our name for it; what is neither stays as it was said.
+
+    Raises RefusedError ``ambiguous`` where several partners have the name.
+    """
+    rows = host.store.read(lambda tx: [] if tx.partners.get(said) else tx.partners.all())
+    named = [row.partner_id for row in rows if row.name.casefold() == said.casefold()]
+    if len(named) > 1:
+        raise RefusedError(
+            f"{said!r} is the name of {len(named)} partners", code="ambiguous", hint=f"give the id: {', '.join(named)}"
+        )
+    return named[0] if named else said
 
 
 def live_of(host: Host, what: str) -> Live:
