@@ -97,6 +97,8 @@ def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str 
 
 def _take_off_ordered(tx: Transaction, ctx: Context, orders: Iterable[Order]) -> None:
     """Our available figures fall the moment an order is taken, until the ERP's next figures replace them."""
+    if tx.stock.last_change() == 0:
+        return  # we keep no stock here
     own = tx.partners.own().partner_id
     wanted: dict[str, list[Quantity]] = {}
     for order in orders:

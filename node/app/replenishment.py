@@ -1,4 +1,4 @@
-"""Replenishment and new production start right after the order: what draws stock down asks the maker for more at once."""
+"""Replenishment starts right after the order: what draws stock down asks the maker for more at once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def trigger(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[
     """Ask for more of what these documents draw down; returns the partners that have something to get."""
     demands: dict[str, list[Demand]] = {}
     for document in documents:
-        if isinstance(document, Order):
+        if isinstance(document, Order) and ctx.settings.replenishment.rules:
             _add_demands(demands, document, tx.partners.own().partner_id)
         elif isinstance(document, ReplenishmentResponse):
             _take_response(tx, ctx, partner_id, document)
