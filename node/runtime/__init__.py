@@ -28,9 +28,7 @@ def run_node(home: Path, settings: Settings) -> int:
     log.configure(settings.log.level, settings.log.format)
 
     async def whole() -> None:
-        node = Node(home, settings)
-        await node.start()
-        await node.serve_forever()
+        await Node(home, settings).run()
 
     with control.exclusive(home):
         asyncio.run(whole())

@@ -74,6 +74,10 @@ class Links:
         """The port that partners dial; 0 when we only dial out."""
         return self._server.port if self._server is not None else 0
 
+    def dialler(self, partner_id: str) -> Dialler | None:
+        """Who calls this partner; None when its card names no address."""
+        return self._diallers.get(partner_id)
+
     async def start(self) -> None:
         """Listen and dial. Raises ConfigError."""
         peers = self._peers = await self._services.store.read_async(read_peers)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from node.transport.session import Session
 __all__ = ["Node"]
 
 Result = TypeVar("Result")
+Given = TypeVar("Given")
 
 LAG_EVERY_SECONDS = 1.0
 CALL_SECONDS = 60.0
@@ -75,7 +76,6 @@ class Node:
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stop_asked = asyncio.Event()
         settings = self._settings = await asyncio.to_thread(systems.resolved, self._settings, self._clock)
         self.store: Database = await asyncio.to_thread(open_store, settings.database_url)
         self._undo.callback(self.store.close)
@@ -116,17 +116,23 @@ class Node:
         self.metrics_port = server.port
         self._undo.push_async_callback(asyncio.to_thread, server.stop)
 
+    async def run(self) -> None:
+        """Start, and run until SIGTERM or SIGINT. Raises as `start`; a signal during the start ends it orderly, too."""
+        self._catch_signals()
+        await self.start()
+        await self.serve_forever()
+
     async def serve_forever(self) -> None:
         """Run until SIGTERM or SIGINT, or until `ask_to_stop` is called; then stop."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.ask_to_stop)
+        self._catch_signals()
         try:
             await self._stop_asked.wait()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
             await self.stop()
+
+    def _catch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.ask_to_stop)
 
     def ask_to_stop(self) -> None:
         """Let `serve_forever` return. On the event loop only."""
@@ -228,8 +234,7 @@ class Node:
 
     def wake(self, partner_ids: Iterable[str]) -> None:
         """Something waits for these partners. Does not wait for it to go."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.links.hub.wake, list(partner_ids))
+        self._soon(self.links.hub.wake, list(partner_ids))
 
     def wake_waiting(self) -> None:
         """Wake every partner for whom documents wait."""
@@ -251,8 +256,7 @@ class Node:
 
     def stop_stalled(self) -> None:
         """Begin anew with partners that have not given a receipt for long."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.links.hub.stop_stalled, float(self._settings.limits.receipt_seconds))
+        self._soon(self.links.hub.stop_stalled, float(self._settings.limits.receipt_seconds))
 
     def adapter(self, name: str, start_from: str = "") -> AbstractContextManager[Adapter]:
         """The adapter of this name, while its worker rests. Raises ConfigError."""
@@ -270,6 +274,12 @@ class Node:
 
     def _run_operation(self, name: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
         return operations.run(self, name, arguments, progress)
+
+    def _soon(self, call: Callable[[Given], None], given: Given) -> None:
+        """Let the loop make this call; a node that has ended needs it no more."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, given)
 
     def _in_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
         assert self._loop is not None

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from node.app import operations, partners
+from node.app import operations
 from node.cli.local import open_host
 from node.config import Settings, load
 from node.runtime.node import Node
+
+__all__ = ["IDS", "NAMES", "Company", "acquainted", "free_port", "until"]
 
 NAMES = ("low", "high")
 IDS = {"low": "0088:4012345000009", "high": "0088:4012345000016"}
@@ -38,6 +40,10 @@ class Company:
         endpoint = f"127.0.0.1:{port}" if listens else ""
         self.offline("init", name=f"Company {name}", id=self.id, endpoint=endpoint)
 
+    def load(self) -> None:
+        """Read the settings again."""
+        self.settings = load(self.home)
+
     def offline(self, operation: str, **arguments: Any) -> Any:
         """Run an operation while no node runs."""
         with open_host(self.settings) as host:
@@ -51,6 +57,15 @@ class Company:
         """Start a new node on this home."""
         self.node = Node(self.home, self.settings)
         await self.node.start()
+
+    def lines(self, query: str = "") -> list[tuple[str, str, str]]:
+        """Documents of the links: direction, type and state, oldest first."""
+        rows = self.node.store.read(lambda tx: tx.documents.search(type=query or None))
+        return [(row.direction, row.type, row.state) for row in reversed(rows)]
+
+    def confirmed(self) -> bool:
+        """Whether both sides have confirmed each other's cards."""
+        return all(row.state == "confirmed" for row in self.node.store.read(lambda tx: tx.partners.all()))
 
     def connected(self) -> bool:
         """Whether a session is open."""
@@ -79,6 +94,3 @@ async def until(so: Callable[[], bool]) -> None:
 
 def _pass() -> None:
     """Give other threads and the loop a turn."""
-
-
-__all__ = ["IDS", "NAMES", "Company", "acquainted", "free_port", "partners", "until"]
