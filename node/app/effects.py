@@ -8,18 +8,19 @@ bytes are kept, a human decides, and what follows on the same business object wa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node import wire
-from node.app import inventory, orders, partners, replenishment
+from node.app import inventory, orders, partners, replenishment, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
 from node.core import link, order_book, validation
 from node.core.document import Document, document_key, header_of
 from node.core.document.common import Reason, Usage
+from node.core.document.order import Order
 from node.core.finding import Finding
 from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
 from node.errors import ConfigError, UnavailableError
@@ -191,12 +192,24 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
             _compare(one, known[one.identity])
         elif one.identity in earlier:
             _compare_arrivals(one, earlier[one.identity])
+        if isinstance(one.document, Order) and one.state == "taken" and one.duplicate_of is None:
+            before = (other.document for other in earlier.values() if isinstance(other.document, Order))
+            _check_terms(tx, ctx, partner.partner_id, one, one.document, before)
         if one.state == "taken" and one.object_key in held:
             one.hold([Reason(code="waits-behind", text="an earlier document on the same business object is held")])
         if one.state == "held":
             held.add(one.object_key)
         if one.state == "taken" and one.duplicate_of is None:
             earlier[one.identity] = one
+
+
+def _check_terms(
+    tx: Transaction, ctx: Context, partner_id: str, one: _Arrival, order: Order, before: Iterable[Order]
+) -> None:
+    if finding := terms.minimum_finding(ctx, partner_id, order):
+        one.refuse([finding])
+    elif reason := terms.credit_reason(tx, ctx, partner_id, order, before):
+        one.hold([reason])
 
 
 def _compare(one: _Arrival, known: DocumentRow) -> None:
@@ -288,6 +301,8 @@ def _write(
     documents = [one.document for one in standing if one.document is not None and one.stock is None]
     inventory.take_documents(tx, ctx, partner_id, documents)
     result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    if terms.accept_by_terms(tx, ctx, partner_id, documents):
+        result.wake.add(partner_id)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number,
@@ -407,6 +422,8 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     documents = [one.document for one in taken if one.document is not None and one.stock is None]
     inventory.take_documents(tx, ctx, partner_id, documents)
     result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    if terms.accept_by_terms(tx, ctx, partner_id, documents):
+        result.wake.add(partner_id)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number, outcome=link.Outcome[one.state.upper()], reasons=tuple(one.reasons)

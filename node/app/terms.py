@@ -1,0 +1,110 @@
+"""Trade terms at work: orders too small are refused, over the credit limit they wait, or are accepted at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from node import wire
+from node.app.context import Context
+from node.app.submit import Submission, submit
+from node.core import trade_terms
+from node.core.decimals import parse_decimal
+from node.core.document import Document, header_of
+from node.core.document.common import DocumentHeader, DocumentKey, Reason
+from node.core.document.invoice import RemittanceAdvice
+from node.core.document.order import Order, OrderResponse, ResponseOutcome
+from node.core.finding import Finding
+from node.core.money import Money
+from node.errors import ConfigError, RefusedError
+from node.ports import Transaction
+
+__all__ = ["accept_by_terms", "credit_reason", "minimum_finding"]
+
+ORDERS_COUNTED_MAX = 10_000
+"""Orders of one partner that the credit limit is reckoned over."""
+
+
+def minimum_finding(ctx: Context, partner_id: str, order: Order) -> Finding | None:
+    """Why this partner's order is too small, if it is."""
+    return trade_terms.below_minimum(order, _money(ctx, partner_id, "order_minimum"))
+
+
+def credit_reason(
+    tx: Transaction, ctx: Context, partner_id: str, order: Order, before: Iterable[Order]
+) -> Reason | None:
+    """Why this order must wait for a human, if with those `before` it more would be open than agreed."""
+    limit = _money(ctx, partner_id, "credit_limit")
+    if limit is None:
+        return None
+    orders = [row for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_COUNTED_MAX) if row.role == "seller"]
+    ids = [row.order_id for row in orders]
+    lines = tx.orders.lines(ids) if ids else []
+    events = tx.orders.events(ids) if ids else []
+    open_now = trade_terms.exposure(orders, lines, events, _paid(tx, partner_id), limit.currency)
+    for earlier in before:
+        if earlier.currency == limit.currency:
+            open_now += trade_terms.value_of(earlier)
+    return trade_terms.over_limit(order, open_now, limit)
+
+
+def accept_by_terms(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
+    """Accept taken orders at once where the terms say so; returns whether anything waits for the partner now."""
+    if not ctx.settings.partner(partner_id).auto_accept:
+        return False
+    answers = [
+        Submission(
+            OrderResponse(
+                header=DocumentHeader(number=f"{header_of(order).number}-ACCEPTED"),
+                order=_key(order),
+                outcome=ResponseOutcome.ACCEPTED,
+            )
+        )
+        for order in documents
+        if isinstance(order, Order)
+    ]
+    if not answers:
+        return False
+    try:
+        submit(tx, ctx, partner_id, answers)
+    except RefusedError as error:
+        ctx.log.warning("orders were not accepted by themselves: %s", error.message, extra={"partner": partner_id})
+        return False
+    return True
+
+
+def _key(order: Order) -> DocumentKey:
+    header = header_of(order)
+    return DocumentKey(
+        issuer=header.issuer,
+        unit=header.unit,
+        type="Order",
+        number=header.number,
+        series=header.series,
+        revision=header.revision,
+    )
+
+
+def _paid(tx: Transaction, partner_id: str) -> list[Money]:
+    rows = tx.documents.search(
+        partner_id=partner_id, direction="in", type="RemittanceAdvice", state="taken", limit=ORDERS_COUNTED_MAX
+    )
+    found = []
+    for row in rows:
+        document = wire.decode_document(row.type, row.body) if row.body else None
+        if isinstance(document, RemittanceAdvice) and document.total is not None and row.duplicate_of is None:
+            found.append(document.total)
+    return found
+
+
+def _money(ctx: Context, partner_id: str, name: str) -> Money | None:
+    text: str = getattr(ctx.settings.partner(partner_id), name)
+    if not text:
+        return None
+    amount, _, currency = text.partition(" ")
+    try:
+        return Money(parse_decimal(amount), currency)
+    except RefusedError as error:
+        raise ConfigError(
+            f'{ctx.settings.file}: partners."{partner_id}".{name}: {error.message}',
+            hint="Write an amount and a currency, such as 250.00 EUR.",
+        ) from None
