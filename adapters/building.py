@@ -14,7 +14,7 @@ from adapters.converters_time import as_kind
 from adapters.mapping import Entry, Level, PullMapping, schema_path
 from node.errors import ConfigError
 
-__all__ = ["DocumentBuilder", "Group", "StagedRow", "StockBuilder", "builder_columns"]
+__all__ = ["DocumentBuilder", "Group", "StagedRow", "StagedStock", "StockBuilder", "builder_columns"]
 
 _STEP = re.compile(r"([a-z0-9_]+)(?:\[([0-9]+)\])?")
 _FINDINGS_PER_DOCUMENT_MAX = 50
@@ -30,6 +30,30 @@ class StagedRow:
     fault: str
     cells: tuple[Cell, ...]
     gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StagedStock:
+    """Staged stock rows as columns: an object for each of a million rows would cost as much as reading them.
+
+    `columns` are the mapping's, in its order; each has the length of `keys`.
+    """
+
+    keys: Sequence[str]
+    numbers: Sequence[Cell]
+    sources: Sequence[str]
+    faults: Sequence[str]
+    gone: Sequence[int]
+    columns: Sequence[Sequence[Cell]]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def row(self, place: int) -> StagedRow:
+        """One of the rows, for what is said about it."""
+        cells = tuple(column[place] for column in self.columns)
+        number, gone = as_text(self.numbers[place]), bool(self.gone[place])
+        return StagedRow(number, self.sources[place], self.faults[place], cells, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,55 +332,53 @@ class StockBuilder:
             item = _Field(entry, "", mapping.document, kinds, columns)
             item.put(self.header, item.chain.one(entry.constant))
 
-    def build(
-        self, keys: Sequence[str], rows: Sequence[StagedRow], header: Fields
-    ) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
+    def build(self, rows: StagedStock, header: Fields) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
         """The rows as columns, one part for each partner that they name, and findings with the row's place."""
-        columns: Sequence[Sequence[Cell]] = list(zip(*(row.cells for row in rows), strict=True))
-        findings = [
-            (place, Finding("bad-row", "", row.fault, source=row.source, row=row.number))
-            for place, row in enumerate(rows)
-            if row.fault
-        ]
+        findings: list[tuple[int, Finding]] = []
+        if any(rows.faults):
+            for place, row in ((place, rows.row(place)) for place, fault in enumerate(rows.faults) if fault):
+                findings.append((place, Finding("bad-row", "", row.fault, source=row.source, row=row.number)))
         values: dict[str, list[Cell]] = {}
-        gone = [place for place, row in enumerate(rows) if row.gone]
+        gone = [place for place, went in enumerate(rows.gone) if went] if any(rows.gone) else []
         for item in self._fields:
-            column, errors = item.evaluate(columns, len(rows))
+            column, errors = item.evaluate(rows.columns, len(rows))
             for place in gone if item.entry.target in _ZEROED else ():
                 column[place] = "0"
                 errors.pop(place, None)
             values[item.entry.target] = column
-            findings += [(place, self._finding(error, item, rows[place])) for place, error in errors.items()]
+            findings += [(place, self._finding(error, item, rows.row(place))) for place, error in errors.items()]
         partners: list[Cell] = [None] * len(rows)
         if self._partner:
-            partners, errors = self._partner.evaluate(columns, len(rows))
-            findings += [(place, self._finding(error, self._partner, rows[place])) for place, error in errors.items()]
+            partners, errors = self._partner.evaluate(rows.columns, len(rows))
+            findings += [
+                (place, self._finding(error, self._partner, rows.row(place))) for place, error in errors.items()
+            ]
         bad = {place for place, _ in findings}
         parts: list[StockColumns] = []
         for partner in dict.fromkeys(partners):
             places = [place for place, to in enumerate(partners) if to == partner and place not in bad]
             if places:
-                parts.append(self._part(values, keys, rows, places, partner, header))
+                parts.append(self._part(values, rows, places, partner, header))
         return parts, sorted(findings, key=lambda pair: pair[0])
 
     def _part(
         self,
         values: dict[str, list[Cell]],
-        keys: Sequence[str],
-        rows: Sequence[StagedRow],
+        rows: StagedStock,
         places: list[int],
         partner: Cell,
         header: Fields,
     ) -> StockColumns:
         whole = len(places) == len(rows)
-        first, last = rows[places[0]], rows[places[-1]]
+        first, last = rows.row(places[0]), rows.row(places[-1])
+        numbers = list(map(str, rows.numbers))
         return StockColumns(
             columns={
                 name: _texts(column if whole else [column[place] for place in places])
                 for name, column in values.items()
             },
-            keys=list(keys) if whole else [keys[place] for place in places],
-            rows=[rows[place].number for place in places],
+            keys=list(rows.keys) if whole else [rows.keys[place] for place in places],
+            rows=numbers if whole else [numbers[place] for place in places],
             origin=f"{last.source} rows {first.number}-{last.number}".strip(),
             header={**self.header, **{name: item for name, item in header.items() if name not in self.header}},
             partner=None if partner is None else as_text(partner),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from adapters.base import Change, Fields, Finding, StockColumns, Targets
-from adapters.building import Group, StagedRow
+from adapters.building import Group, StagedRow, StagedStock
 from adapters.cells import Cell, as_text
 from adapters.conversion import Chain, ConvertError
 from adapters.converters_time import as_kind
@@ -183,9 +183,7 @@ class _LinesFeed:
             to = partner if isinstance(partner, str) else None
             yield group, Change(data["document"], data["fields"], group.key, group.origin, to), []
 
-    def stock(
-        self, keys: Sequence[str], rows: Sequence[StagedRow], header: Fields
-    ) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
+    def stock(self, rows: StagedStock, header: Fields) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
         """Lines are documents, stock reports too."""
         raise AssertionError("lines are no stock rows")
 

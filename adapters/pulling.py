@@ -17,7 +17,7 @@ from adapters.base import (
     Targets,
     next_cursor,
 )
-from adapters.building import DocumentBuilder, Group, StagedRow, StockBuilder
+from adapters.building import DocumentBuilder, Group, StagedStock, StockBuilder
 from adapters.lookups import Lookups
 from adapters.mapping import PullMapping
 from adapters.staging import Source, Staging
@@ -49,9 +49,7 @@ class Feed(Protocol):
         """For each group its document, or None with the findings."""
         ...
 
-    def stock(
-        self, keys: Sequence[str], rows: Sequence[StagedRow], header: Fields
-    ) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
+    def stock(self, rows: StagedStock, header: Fields) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
         """The rows as columns, and findings with the place of their row."""
         ...
 
@@ -84,13 +82,11 @@ class MappedFeed:
             raise AssertionError("stock has no documents")
         return self._documents.build(groups)
 
-    def stock(
-        self, keys: Sequence[str], rows: Sequence[StagedRow], header: Fields
-    ) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
+    def stock(self, rows: StagedStock, header: Fields) -> tuple[list[StockColumns], list[tuple[int, Finding]]]:
         """As `Feed` says."""
         if self._stock is None:
             raise AssertionError("documents are no stock")
-        return self._stock.build(keys, rows, header)
+        return self._stock.build(rows, header)
 
 
 class ListFeed(MappedFeed):
@@ -182,15 +178,15 @@ class Puller:
         return PullBatch(next_cursor(last), changes=changes, findings=findings), last
 
     def _stock_batch(self, feed: Feed, after: int, before: int) -> tuple[PullBatch, int]:
-        numbers, keys, rows = self._staging.changed_rows(feed.source, after, before, CHUNK_ROWS_MAX)
+        numbers, rows = self._staging.changed_rows(feed.source, after, before, CHUNK_ROWS_MAX)
         as_of = self._staging.get(f"as_of:{feed.source.name}")
         header: dict[str, Any] = {"as_of": as_of} if as_of else {}
-        parts, remarks = feed.stock(keys, rows, header)
+        parts, remarks = feed.stock(rows, header)
         if remarks or self._staging.has_rejected(feed.source):
             with self._staging.transaction():
                 for place in dict.fromkeys(place for place, _ in remarks):
                     self._staging.add_findings(numbers[place], [f for at, f in remarks if at == place])
-                self._settle(feed, keys, [keys[place] for place, _ in remarks])
+                self._settle(feed, rows.keys, [rows.keys[place] for place, _ in remarks])
         batch = PullBatch(next_cursor(numbers[-1]), stock=parts, findings=[finding for _, finding in remarks])
         return batch, numbers[-1]
 

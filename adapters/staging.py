@@ -23,7 +23,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from adapters.base import Finding
-from adapters.building import Group, StagedRow
+from adapters.building import Group, StagedRow, StagedStock
 from adapters.intake import DOCUMENT_COLUMNS, STOCK_COLUMNS, DocumentRun, Run, Source, StockRun, quoted
 from adapters.tables import Table
 
@@ -239,18 +239,18 @@ class Staging:
             groups.append((number, Group(key, staged)))
         return groups
 
-    def changed_rows(
-        self, source: Source, after: int, before: int, limit: int
-    ) -> tuple[list[int], list[str], list[StagedRow]]:
-        """Stock rows with a number between `after` and `before`: numbers, keys and rows, at most `limit`."""
+    def changed_rows(self, source: Source, after: int, before: int, limit: int) -> tuple[Sequence[int], StagedStock]:
+        """Stock rows with a number between `after` and `before`: numbers and rows, at most `limit`."""
         names = ", ".join(quoted(name) for name in source.columns)
         rows = self.connection.execute(
             f"SELECT hansa_seq, hansa_key, hansa_row, hansa_file, hansa_fault, hansa_gone, {names}"
             f" FROM {quoted(source.name)} WHERE hansa_seq > ? AND hansa_seq < ? ORDER BY hansa_seq LIMIT ?",
             (after, before, limit),
         ).fetchall()
-        staged = [StagedRow(str(row[2]), row[3], row[4], row[6:], bool(row[5])) for row in rows]
-        return [row[0] for row in rows], [row[1] for row in rows], staged
+        if not rows:
+            return (), StagedStock((), (), (), (), (), [()] * len(source.columns))
+        numbers, keys, places, files, faults, gone, *columns = zip(*rows, strict=True)
+        return numbers, StagedStock(keys, places, files, faults, gone, columns)
 
     # --- findings ----------------------------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ def stage(staging: Staging, source: Source, columns: Sequence[str], *rows: Seque
 
 
 def changed(staging: Staging, after: int) -> dict[str, tuple[Cell, bool]]:
-    _, keys, rows = staging.changed_rows(STOCK, after, 1 << 62, 100)
-    return {key: (row.cells[1], row.gone) for key, row in zip(keys, rows, strict=True)}
+    _, rows = staging.changed_rows(STOCK, after, 1 << 62, 100)
+    return {key: (rows.row(place).cells[1], rows.row(place).gone) for place, key in enumerate(rows.keys)}
 
 
 def test_values_stay_as_they_came() -> None:
@@ -95,9 +95,10 @@ def test_replaying_the_changes_gives_the_last_extract(extracts: list[dict[str, s
     cursor = 0
     for extract in extracts:
         stage(staging, STOCK, ["ITEM", "QTY"], *([key, value] for key, value in extract.items()))
-        numbers, keys, rows = staging.changed_rows(STOCK, cursor, 1 << 62, 100)
+        numbers, rows = staging.changed_rows(STOCK, cursor, 1 << 62, 100)
         before = dict(seen)
-        for key, row in zip(keys, rows, strict=True):
+        for place, key in enumerate(rows.keys):
+            row = rows.row(place)
             seen[key] = None if row.gone else row.cells[1]
             assert seen[key] != before.get(key), "what did not change was offered"
         assert {key: value for key, value in seen.items() if value is not None} == extract
