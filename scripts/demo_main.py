@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +18,9 @@ from node.errors import HansaError
 from scripts.demonstration import network, reckoning, trade, trade_generator
 from scripts.demonstration.company import CommandError
 from scripts.demonstration.story import Story
+
+WIDTH = 150
+"""Columns of the output where it goes to a file."""
 
 _DESCRIPTION = """\
 Runs three companies on this machine, each with its own ERP and its own node, in six processes:
@@ -31,6 +36,8 @@ def main() -> int:
     """Run the demonstration; returns the exit code."""
     options = _parser().parse_args()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
     given = options.folder is not None
     folder = Path(options.folder).absolute() if given else Path(tempfile.mkdtemp(prefix="hansa-demo-"))
     if given and folder.exists() and any(folder.iterdir()):
@@ -62,6 +69,8 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
     made = network.set_up(folder, found, lambda text: console.print(f"  {text}"))
     try:
         console.print(f"  ready after {time.monotonic() - began:.0f} s")
+        if options.accidents:
+            made.accident = _accidents(made, console, options.accidents, options.seed)
         good = Story(made, found, expected, console).tell()
         console.print(f"The whole took {time.monotonic() - began:.0f} s.")
         if options.keep:
@@ -69,6 +78,21 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
     finally:
         made.stop()
     return good
+
+
+def _accidents(made: network.Network, console: Console, every: float, seed: int) -> Callable[[], None]:
+    """A function that kills a random node every so many seconds, whoever is at what."""
+    dice = random.Random(seed)
+    due = [time.monotonic() + every]
+
+    def accident() -> None:
+        if time.monotonic() >= due[0]:
+            victim = dice.choice(made.companies)
+            victim.node.murder()
+            console.print(f"[red]kill -9 {victim.node.pid}[/] ({victim.node.name})")
+            due[0] = time.monotonic() + every
+
+    return accident
 
 
 def _introduce(console: Console, options: argparse.Namespace, found: trade.Trade) -> None:
@@ -120,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=trade_generator.SEED_DEFAULT, help="of the generated trade (%(default)s)"
     )
     parser.add_argument("--folder", help="where everything is kept; without it a temporary folder, removed at the end")
+    parser.add_argument(
+        "--accidents", type=float, metavar="SECONDS", help="kill -9 a random node every so many seconds"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the companies running at the end, to try commands")
     return parser
 

@@ -72,6 +72,11 @@ class Process:
             process.kill()
             process.wait()
 
+    def murder(self) -> None:
+        """SIGKILL from outside, as by an accident: it is wanted still, and `tend` will find it dead."""
+        if self._process is not None:
+            self._process.kill()
+
     def tend(self) -> int | None:
         """Start it again if it died by itself, as a service manager would; returns how it had ended, else None."""
         if self._process is None or self._process.poll() is None:

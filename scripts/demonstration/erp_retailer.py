@@ -164,9 +164,12 @@ def _order_rows(ledger: sqlite3.Connection, order: sqlite3.Row) -> Iterator[Mapp
 
 
 def _write_reductions(folder: Path, ledger: sqlite3.Connection) -> int:
+    """Cancellations and changes, never before the orders that they speak of."""
     due = ledger.execute(
         "SELECT p.* FROM papers p, control c WHERE c.name = 'released' AND p.kind <> 'order'"
-        " AND p.sequence <= CAST(c.value AS INTEGER) AND NOT p.written ORDER BY p.sequence"
+        " AND p.sequence <= CAST(c.value AS INTEGER) AND NOT p.written"
+        " AND NOT EXISTS (SELECT 1 FROM papers o WHERE o.sequence < p.sequence AND o.kind = 'order' AND NOT o.written)"
+        " ORDER BY p.sequence"
     ).fetchall()
     for paper in due:
         lines = ledger.execute(

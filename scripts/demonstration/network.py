@@ -38,6 +38,7 @@ class Network:
     manufacturer_erp: sqlite3.Connection
     fingerprints: dict[str, str] = field(default_factory=dict)
     restarts: list[str] = field(default_factory=list)
+    accident: Callable[[], None] = field(default=lambda: None)
 
     @property
     def companies(self) -> tuple[Company, Company, Company]:
@@ -51,6 +52,7 @@ class Network:
 
     def tend(self) -> None:
         """Start again whatever died unasked, and remember it."""
+        self.accident()
         for company in self.companies:
             for process in (company.node, company.erp):
                 code = process.tend()

@@ -70,7 +70,7 @@ def settle(
 def show(result: Settlement, console: Console) -> None:
     """Print the totals as a table, and the findings below it."""
     table = Table(title="Do the books agree?", title_justify="left")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for title in ("from the input file", "supplier's ERP", "retailer's ledger"):
         table.add_column(title, justify="right")
     table.add_column("")

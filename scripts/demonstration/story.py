@@ -23,7 +23,7 @@ __all__ = ["Story"]
 
 STEP_SECONDS_MAX = 180
 LOTS = 8
-SHOWN_LINES_MAX = 14
+SHOWN_LINES_MAX = 26
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Story:
         self._scene("The rest of the orders")
         for through in lots[3:]:
             self._release(through)
+        self.console.print(f"{self.released} orders, cancellations and changes are answered.")
         self._scene("Where is my order? One look-up over both companies")
         self._late_piece()
         self._scene("The days after: late pieces come, are despatched, received, invoiced")
@@ -131,7 +132,7 @@ class Story:
         network.wait("orders that wait for the supplier", piled_up, STEP_SECONDS_MAX)
         status = network.retailer.status() or {"partners": []}
         waiting = sum(one["waiting"] for one in status["partners"])
-        self.console.print(f"Nordwind's node is gone; {waiting} documents wait at Harbour Gifts, numbered and kept.")
+        self.console.print(f"Nordwind's node is gone; {waiting} documents wait at Harbour Gifts, on disk.")
         began = time.monotonic()
         network.supplier.node.start()
         network.supplier.wait_ready()
@@ -144,7 +145,7 @@ class Story:
             "SELECT number, COUNT(*) AS lines FROM line_status s GROUP BY number"
             " HAVING SUM(back_ordered) > 0 AND SUM(accepted) > 0"
             " AND EXISTS (SELECT 1 FROM despatches d WHERE d.order_number = s.number)"
-            " ORDER BY ABS(lines - 6), number LIMIT 1"
+            " ORDER BY ABS(lines - 5), number LIMIT 1"
         ).fetchone()
         if row is None:
             self.findings.append("no order waits for a late piece")
@@ -172,7 +173,7 @@ class Story:
         seconds = chronicle.latencies(self.network)
         if seconds:
             self.console.print(
-                f"{len(seconds)} requests; from the latest order of the item to the row:"
+                f"{len(seconds)} request lines; from the latest order of the item to the row:"
                 f" median {median(seconds):.2f} s, fastest {min(seconds):.2f} s, slowest {max(seconds):.2f} s"
                 " (orders were placed in lots, so most waited for their turn)."
             )
@@ -234,7 +235,7 @@ class Story:
     @contextmanager
     def _bar(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, transient=not self.console.is_terminal) as progress:
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
             task = progress.add_task(what, total=total)
             yield lambda count: progress.update(task, completed=count)
 
