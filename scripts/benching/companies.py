@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def make_homes(folder: Path, settings: dict[str, str]) -> dict[str, tuple[Path, 
         ctx = Context(SystemClock(), SystemRandom(), keys, verify, loaded)
         store = open_store(loaded.database_url)
         endpoint = loaded.node.listen
-        store.write(lambda tx, c=ctx, k=keys, n=name, e=endpoint: partners.init(tx, c, k, name=n, endpoint=e))
+        store.write(partial(partners.init, ctx=ctx, maker=keys, name=name, endpoint=endpoint))
         made[name] = (home, store.read(lambda tx: tx.partners.own().partner_id))
         contexts[name] = (store, ctx)
     cards = {name: store.read(partners.own_card).encode() for name, (store, _) in contexts.items()}
@@ -74,7 +75,7 @@ def make_homes(folder: Path, settings: dict[str, str]) -> dict[str, tuple[Path, 
         for other in names:
             if other != name and (name == names[0] or other == names[0]):
                 card, mark = cards[other], prints[other]
-                store.write(lambda tx, c=ctx, k=card, m=mark: partners.add(tx, c, k, expected=m))
+                store.write(partial(partners.init, ctx=ctx, maker=keys, name=name, endpoint=endpoint))
     for store, _ in contexts.values():
         store.close()
     return made
