@@ -24,15 +24,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benching import erp
-from benching.companies import Bench, BenchNode, free_port, make_homes, run_child, sample_order
-from benching.machine import facts, figures, peak_mib, show
-
 from node import config
 from node.app import inventory
 from node.app.submit import Submission, submit
 from node.core.decimals import SCALE
 from node.core.rows import CursorRow
+from scripts.benching import erp
+from scripts.benching.companies import Bench, BenchNode, free_port, make_homes, run_child, sample_order
+from scripts.benching.machine import facts, figures, peak_mib, show
 
 RETAILER = '[node]\nlisten = ""\n[log]\nlevel = "warning"\n'
 SUPPLIER = """
