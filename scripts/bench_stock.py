@@ -29,6 +29,7 @@ from node.app import inventory
 from node.app.submit import Submission, submit
 from node.core.decimals import SCALE
 from node.core.rows import CursorRow
+from node.runtime.memory import calm_collector
 from scripts.benching import erp
 from scripts.benching.companies import Bench, BenchNode, free_port, make_homes, run_child, sample_order
 from scripts.benching.machine import facts, figures, peak_mib, show
@@ -72,6 +73,7 @@ async def supply(home: Path, lines: int) -> None:
     """Do what is said on standard input, until told to stop."""
     node = Supplier(home, config.load(home))
     await node.start()
+    calm_collector()
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -156,11 +158,12 @@ class Retailer:
         (result,) = await self.node.store.write_async(
             lambda tx: submit(tx, self.node.ctx, self.supplier, [Submission(order)])
         )
-        assert result.state == "waiting", result.findings
+        assert result.state == "waiting" and result.document_id is not None, result.findings
+        document_id = result.document_id
         self.node.links.hub.wake([self.supplier])
         while True:
             self._receipt.clear()
-            row = await self.node.store.read_async(lambda tx: tx.documents.get(result.document_id))
+            row = await self.node.store.read_async(lambda tx: tx.documents.get(document_id))
             if row is not None and row.state not in ("waiting", "sent"):
                 assert row.state == "taken", row.reasons
                 return time.perf_counter() - begun
@@ -219,6 +222,7 @@ async def measure(folder: Path, *, lines: int, singles: int, report: Report) -> 
     async with run_child(__file__, "--supply", str(supplier_home), "--lines", str(lines)) as other:
         node = BenchNode(retailer_home, config.load(retailer_home))
         await node.start()
+        calm_collector()
         try:
             found = await _run(Retailer(node, own, supplier, lines), other, singles, report)
         finally:

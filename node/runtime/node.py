@@ -27,6 +27,7 @@ from node.metrics import Metrics, MetricsServer
 from node.ports import Clock, Random
 from node.runtime.chores import Chores
 from node.runtime.links import Links
+from node.runtime.memory import calm_collector
 from node.runtime.workers import AdapterWorker
 from node.store.database import Database, open_store
 from node.transport.contract import Ended, Limits, Services
@@ -120,6 +121,7 @@ class Node:
         """Start, and run until SIGTERM or SIGINT. Raises as `start`; a signal during the start ends it orderly, too."""
         self._catch_signals()
         await self.start()
+        calm_collector()
         await self.serve_forever()
 
     async def serve_forever(self) -> None:
