@@ -74,8 +74,7 @@ def make_homes(folder: Path, settings: dict[str, str]) -> dict[str, tuple[Path, 
     for name, (store, ctx) in contexts.items():
         for other in names:
             if other != name and (name == names[0] or other == names[0]):
-                card, mark = cards[other], prints[other]
-                store.write(partial(partners.init, ctx=ctx, maker=keys, name=name, endpoint=endpoint))
+                store.write(partial(partners.add, ctx=ctx, data=cards[other], expected=prints[other]))
     for store, _ in contexts.values():
         store.close()
     return made
