@@ -293,6 +293,7 @@ class Session:
         while True:
             body = await self._duplex.read()
             if body is None:
+                await self._all_applied()
                 self.abort("the partner hung up")
                 return
             if not self.ending:
@@ -369,6 +370,12 @@ class Session:
             while len(self._receipts) >= self._limits.receipts_waiting_max:
                 self._receipts_sent.clear()
                 await self._receipts_sent.wait()
+
+    async def _all_applied(self) -> None:
+        """Wait for the results of all that was read: they may be the better reason to end."""
+        if not self.ending:
+            for _ in range(self._limits.applying_max):
+                await self._room.acquire()
 
     async def _take_batch(self, batch: link.Batch) -> Callable[[], None]:
         services = self._services

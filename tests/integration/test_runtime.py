@@ -21,6 +21,7 @@ import pytest
 from node import control, log
 from node.errors import ConfigError, RefusedError, UnavailableError
 from node.runtime.archive import Archive
+from node.runtime.chores import Chores
 from node.store.database import open_store
 from tests.integration.nodes import Company, acquainted, free_port, until
 
@@ -210,6 +211,28 @@ def test_figures_and_readiness_are_shown_on_this_machine(tmp_path: Path) -> None
         assert "hansa_sessions 1.0" in text
         assert f'hansa_link_receipted_number{{direction="out",partner="{high.id}"}} 2.0' in text
         assert [(await asyncio.to_thread(get, path))[0] for path in ("/ready", "/live", "/else")] == [200, 200, 404]
+        await all_stop(low, high)
+
+    run(case)
+
+
+def test_recurring_work_runs_beside_the_traffic(tmp_path: Path) -> None:
+    async def case() -> None:
+        low, high = acquainted(tmp_path)
+        await both(low, high)
+        await order(low, high, "PO-1")
+        node = low.node
+        chores = Chores(node.store, node.ctx, node.keys, node)
+        for chore in (
+            chores.erase,
+            chores.drop_old_snapshots,
+            chores.advance_keys,
+            node.wake_waiting,
+            node.stop_stalled,
+        ):
+            await asyncio.to_thread(chore)
+        await order(high, low, "PO-2")
+        assert low.connected()
         await all_stop(low, high)
 
     run(case)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -412,3 +413,66 @@ def test_pauses_grow_to_their_bound_and_differ() -> None:
     assert [max(one) <= most for one, most in zip(pauses, (0.2, 0.2, 1.6, 300), strict=True)] == [True] * 4
     assert all(max(one) > 0.8 * most for one, most in zip(pauses, (0.2, 0.2, 1.6, 300), strict=True))
     assert all(len(set(one)) == 50 for one in pauses)
+
+
+def test_a_session_that_no_longer_lives_is_ended_when_its_partner_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def case() -> None:
+        monkeypatch.setattr("node.transport.hub.PROBE_SECONDS", 0)
+        log = Log()
+        hub = Hub(services_of(Books(A, B), log, limits=replace(QUICK, goodbye_seconds=0)), A)
+        ours, dead = stream_pair()
+        own = asyncio.create_task(hub.run(B, lambda: ours, dialled=True, tls_keys=frozenset()))
+        await dead.write(wire.encode_frame(Books(B, A).hello(None, None, A)))  # type: ignore[arg-type]
+        await log.until(lambda: hub.get(B) is not None)
+        incoming, caller = stream_pair()
+        await caller.end()
+        called = await hub.run(B, lambda: incoming, dialled=False, tls_keys=frozenset())
+        assert called.reason.code == ALREADY_CONNECTED
+        ended = await own
+        assert (ended.reason.code, ended.move) == ("stalled", Move.NOBODYS)
+        # The place is free: the next call is taken.
+        incoming, caller = stream_pair()
+        again = asyncio.create_task(hub.run(B, lambda: incoming, dialled=False, tls_keys=frozenset()))
+        assert isinstance(wire.decode_frame(await caller.read() or b""), link.Hello)
+        await caller.end()
+        await again
+
+    run(case)
+
+
+def test_a_batch_that_gets_no_receipt_ends_the_session() -> None:
+    async def case() -> None:
+        log = Log()
+        hub = Hub(services_of(Books(A, B, ["x"]), log), A)
+        ours, silent = stream_pair()
+        session = asyncio.create_task(hub.run(B, lambda: ours, dialled=True, tls_keys=frozenset()))
+        await silent.write(wire.encode_frame(Books(B, A).hello(None, None, A)))  # type: ignore[arg-type]
+        await log.until(lambda: ("sent", B) in log.told)
+        hub.stop_stalled(3600)
+        assert len(hub.open()) == 1
+        hub.stop_stalled(-1)
+        await silent.end()
+        assert (await session).reason.code == "stalled"
+
+    run(case)
+
+
+def test_more_partners_than_the_limit_are_told_to_come_later() -> None:
+    async def case() -> None:
+        hub = Hub(services_of(Books(A, B), Log()), A, sessions_max=1)
+        first, caller = stream_pair()
+        session = asyncio.create_task(hub.run(B, lambda: first, dialled=False, tls_keys=frozenset()))
+        await caller.read()
+        second, other = stream_pair()
+        await other.end()
+        ended = await hub.run(C, lambda: second, dialled=False, tls_keys=frozenset())
+        assert (ended.reason.code, ended.move) == ("unavailable", Move.NOBODYS)
+        assert isinstance(wire.decode_frame(await other.read() or b""), link.Goodbye)
+        await caller.end()
+        await session
+        await hub.close(1)
+        late, caller = stream_pair()
+        await caller.end()
+        assert (await hub.run(B, lambda: late, dialled=False, tls_keys=frozenset())).reason.code == "closing"
+
+    run(case)
