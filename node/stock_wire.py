@@ -7,7 +7,7 @@ those of `node.wire`: plain bounded decimals, known units, check digits; each li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from node.core.units import is_unit
 from node.errors import RefusedError
 from node.wire import DOCUMENT_BYTES_MAX, InvalidFieldsError, micros
 
-__all__ = ["StockReport", "expected_text", "plain", "read_report", "scaled", "write_report"]
+__all__ = ["StockReport", "expected_text", "own_rows", "plain", "read_report", "scaled", "write_report"]
 
 LINES_MAX = 50_000
 FINDINGS_MAX = 20
@@ -64,6 +64,62 @@ def expected_text(supply: Iterable[tuple[int, str, str]]) -> str:
     """Expected supply as the store keeps it: JSON of [scaled quantity, date, source]."""
     found = [list(one) for one in supply]
     return json.dumps(found) if found else ""
+
+
+def own_rows(
+    columns: Mapping[str, Sequence[str | None]], count: int, own: str, as_of: int
+) -> tuple[list[StockRow], list[tuple[int, str, str]]]:
+    """Our own figures from columns of texts by field path, as rows (partner "", snapshot and change 0).
+
+    A line that is wrong is left out, and told by its place, rule and text. Column by column, because a million lines
+    pass here: what can be looked at once for all lines of a chunk is.
+    """
+    absent: list[str | None] = [None] * count
+
+    def texts(path: str, default: str) -> list[str]:
+        return [text or default for text in columns.get(path) or absent]
+
+    gtins, numbers, units = texts("item.gtin", ""), texts("item.seller_number", ""), texts("unit", "C62")
+    prefix = f"no:{own}:"
+    keys = [f"gtin:{gtin:0>14}" if gtin else prefix + number for gtin, number in zip(gtins, numbers, strict=True)]
+    faults: dict[int, tuple[str, str]] = {}
+    held = _scaled_column(columns.get("on_hand") or absent, faults)
+    free = _scaled_column(columns.get("available") or absent, faults)
+    if None in free:
+        free = [known if known is not None else other for known, other in zip(free, held, strict=True)]
+    for place, amount in enumerate(free) if None in free else ():
+        if amount is None:
+            faults.setdefault(place, ("no-quantity", "neither on hand nor available is given"))
+    for wrong in {unit for unit in set(units) if not is_unit(unit)}:
+        for place in (place for place, unit in enumerate(units) if unit == wrong):
+            faults[place] = ("unknown-unit", f"{wrong!r} is no UN/ECE Rec 20 or 21 unit")
+    for place, gtin in enumerate(gtins):
+        if gtin and not is_gtin(gtin):
+            faults[place] = ("bad-gtin", f"{gtin!r} is no GTIN: check digit or length")
+        elif not gtin and not numbers[place]:
+            faults[place] = ("unnamed-item", "neither a GTIN nor a number")
+    places = (texts("location", ""), texts("pool", ""), texts("status", "AVAILABLE"))
+    same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0)]
+    before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, *same[4:])
+    rows = list(map(StockRow._make, zip(*before, *after, strict=True)))
+    if faults:
+        rows = [row for place, row in enumerate(rows) if place not in faults]
+    return rows, [(place, *faults[place]) for place in sorted(faults)]
+
+
+def _scaled_column(texts: Sequence[str | None], faults: dict[int, tuple[str, str]]) -> list[int | None]:
+    """A column of plain decimals as scaled integers; what is none is None and a fault."""
+    found: list[int | None] = []
+    known = _scaled.get
+    for place, text in enumerate(texts):
+        amount = known(text) if text else None
+        if amount is None and text:
+            try:
+                amount = scaled(text)
+            except RefusedError as error:
+                faults[place] = (error.code, error.message)
+        found.append(amount)
+    return found
 
 
 def read_report(body: bytes, owner: str) -> StockReport:

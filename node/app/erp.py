@@ -26,13 +26,11 @@ from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, PartyRole, PersonalData, Reason
 from node.core.document.terms import ApplicationOutcome, ApplicationResponse
 from node.core.finding import Finding
-from node.core.identifiers import is_gtin
 from node.core.rows import CursorRow, DocumentRow, HandoverRow, StockRow
-from node.core.units import is_unit
 from node.errors import AdapterError, RefusedError
 from node.ports import Store, Transaction
 
-__all__ = ["Pulled", "pull_once", "push_due", "retry"]
+__all__ = ["Pulled", "give_up", "pull_once", "push_due", "retry"]
 
 PUSHED_AT_ONCE = 100
 NO_VERDICT = frozenset({"ApplicationResponse", "InventoryReport", "ItemCatalogue", "Forecast", "TradeTerms"})
@@ -184,54 +182,11 @@ def _remember_findings(tx: Transaction, name: str, findings: Sequence[RowFinding
 def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pulled) -> None:
     """Our own figures, column by column; a line that is wrong becomes a finding and stops no other."""
     own = tx.partners.own().partner_id
-    as_of = _as_of(ctx, columns)
-    rows: list[StockRow] = []
-    names = ("item.gtin", "item.seller_number", "location", "on_hand", "available", "unit", "pool", "status")
-    count = len(columns)
-    absent = [None] * count
-    lists = [columns.columns.get(name) or absent for name in names]
-    for index, (gtin, number, location, on_hand, available, unit, pool, status) in enumerate(zip(*lists, strict=True)):
-        try:
-            if gtin:
-                if not is_gtin(gtin):
-                    raise RefusedError(f"{gtin!r} is no GTIN: check digit or length", code="bad-gtin")
-                key = f"gtin:{gtin.zfill(14)}"
-            elif number:
-                key = f"no:{own}:{number}"
-            else:
-                raise RefusedError("neither a GTIN nor a number", code="unnamed-item")
-            if not is_unit(unit or "C62"):
-                raise RefusedError(f"{unit!r} is no UN/ECE Rec 20 or 21 unit", code="unknown-unit")
-            held = stock_wire.scaled(on_hand) if on_hand else None
-            free = stock_wire.scaled(available) if available else held
-            if free is None:
-                raise RefusedError("neither on hand nor available is given", code="no-quantity")
-        except RefusedError as error:
-            finding = RowFinding(
-                rule=error.code, path="lines[]", text=error.message, source=columns.origin, row=columns.rows[index]
-            )
-            pulled.findings.append(finding)
-            continue
-        rows.append(
-            StockRow(
-                key,
-                "",
-                0,
-                location or "",
-                pool or "",
-                status or "AVAILABLE",
-                "EXACT",
-                held,
-                free,
-                None,
-                unit or "C62",
-                gtin or "",
-                number or "",
-                "",
-                as_of,
-                0,
-            )
-        )
+    rows, faults = stock_wire.own_rows(columns.columns, len(columns), own, _as_of(ctx, columns))
+    pulled.findings += [
+        RowFinding(rule=rule, path="lines[]", text=text, source=columns.origin, row=columns.rows[place])
+        for place, rule, text in faults
+    ]
     _put_stock(tx, ctx, rows, str(columns.header.get("basis", "")), pulled)
 
 
@@ -275,41 +230,60 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
     """Push what waits for this system, in the order in which it came; returns how many documents were posted.
 
     What the system cannot take now is tried again later, with growing pauses; what it can never take waits for a human.
+    Nothing overtakes an earlier document of the same business object, such as a change the order that it changes.
     """
     types = sorted(adapter.accepts() & set(settings.documents)) if settings.documents else sorted(adapter.accepts())
-    posted = 0
+    posted = after = 0
+    behind = _not_yet(store, ctx)
     while True:
-        now = ctx.now_micros()
-        due = store.read(partial(_due, now=now, types=types, usage=settings.usage))
+        read = partial(_due, now=ctx.now_micros(), types=types, usage=settings.usage.upper(), after=after)
+        due = store.read(read)
         if not due:
             return posted
         failed = False
         for handover, row in due:
-            done = _push(store, ctx, settings, adapter, handover, row)
-            posted += done
-            failed |= not done
+            after = row.document_id
+            place = (row.partner_id, row.object_key)
+            if behind.get(place, after) < after:
+                continue
+            if _push(store, ctx, adapter, handover, row):
+                posted += 1
+            else:
+                behind[place] = after
+                failed = True
         if failed:
             return posted
 
 
-def _due(tx: Transaction, *, now: int, types: Sequence[str], usage: str) -> list[tuple[HandoverRow, DocumentRow]]:
-    found = []
-    for handover in tx.handovers.due(now, types, PUSHED_AT_ONCE):
-        row = tx.documents.get(handover.document_id)
-        if row is not None and row.usage.lower() == usage:
-            found.append((handover, row))
-    return found
+def _not_yet(store: Store, ctx: Context) -> dict[tuple[str, str], int]:
+    """The first document of each business object that is not posted and not due: what follows on it waits."""
+    first: dict[tuple[str, str], int] = {}
+    for partner_id, object_key, document_id in store.read(lambda tx: tx.handovers.not_yet(ctx.now_micros())):
+        place = (partner_id, object_key)
+        first[place] = min(document_id, first.get(place, document_id))
+    return first
 
 
-def _push(
-    store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter, handover: HandoverRow, row: DocumentRow
-) -> bool:
-    document = wire.decode_document(row.type, row.body or b"")
-    identity = "|".join(map(str, (row.partner_id, *identity_of(document))))
+def _due(
+    tx: Transaction, *, now: int, types: Sequence[str], usage: str, after: int
+) -> list[tuple[HandoverRow, DocumentRow]]:
+    rows = tx.handovers.due(now, types, usage, after, PUSHED_AT_ONCE)
+    return [(handover, row) for handover in rows if (row := tx.documents.get(handover.document_id)) is not None]
+
+
+def _push(store: Store, ctx: Context, adapter: Adapter, handover: HandoverRow, row: DocumentRow) -> bool:
+    text, permanent = "", False
     try:
+        document = wire.decode_document(row.type, row.body or b"")
+        identity = "|".join(map(str, (row.partner_id, *identity_of(document))))
         reference = adapter.push(row.type, fields_for_erp(document, row), identity)
     except AdapterError as error:
         text, permanent = error.message, error.permanent
+    except Exception as error:
+        # A fault of the adapter's, which must stop this document only.
+        ctx.log.exception("the adapter failed on %s %s", row.type, row.doc_number, extra={"partner": row.partner_id})
+        text = f"the adapter failed: {type(error).__name__}: {error}"
+    if text:
         store.write(lambda tx: _failed(tx, ctx, handover, text, permanent))
         ctx.log.warning(
             "%s %s could not be handed over: %s", row.type, row.doc_number, text, extra={"partner": row.partner_id}
@@ -384,3 +358,18 @@ def retry(tx: Transaction, ctx: Context, document_id: int) -> HandoverRow:
     again = handover._replace(state="waiting", attempts=0, next_at=ctx.now_micros(), error="")
     tx.handovers.put(again)
     return again
+
+
+def give_up(tx: Transaction, ctx: Context, document_id: int, reason: str) -> HandoverRow:
+    """A human decides that a document does not go into our system: its sender is told, and what follows it goes on.
+
+    Raises RefusedError ``not-waiting``.
+    """
+    handover, row = tx.handovers.get(document_id), tx.documents.get(document_id)
+    if handover is None or row is None or handover.state not in ("waiting", "failed"):
+        raise RefusedError(f"document {document_id} does not wait to be handed over", code="not-waiting")
+    given_up = handover._replace(state="refused", error=reason[:1000])
+    tx.handovers.put(given_up)
+    document = wire.decode_document(row.type, row.body or b"")
+    _verdict(tx, ctx, row, document, ApplicationOutcome.REFUSED, "", reason)
+    return given_up

@@ -85,9 +85,7 @@ def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str 
         return []
     first = tx.stock.next_changes(len(rows))
     tx.stock.put([cast("StockRow", (*row[:-1], first + i)) for i, row in enumerate(rows)])
-    own = tx.partners.own().partner_id
-    named = [AliasRow(number_key(row.number, own), row.number, "") for row in rows if row.gtin and row.number]
-    named += [AliasRow(row.item_key, row.number, "") for row in rows if row.gtin and row.number]
+    named = [AliasRow(row[0], row[12], "") for row in rows if row[11] and row[12]]  # item_key, number; gtin
     if named:
         tx.stock.put_aliases(named)
     if basis:
@@ -401,8 +399,8 @@ def _keys(tx: Transaction, item: str) -> list[str]:
     numbers = sorted({row.item_number for row in tx.stock.aliases(names)})
     keys = dict.fromkeys(names)
     if numbers:
-        for row in tx.stock.aliases(numbers):
-            keys[row.alias] = None
+        keys |= dict.fromkeys(number_key(number, own) for number in numbers)
+        keys |= dict.fromkeys(row.alias for row in tx.stock.aliases(numbers))
     return [key for key in keys if key.startswith(("gtin:", "no:"))]
 
 
