@@ -167,10 +167,16 @@ class DocumentStore(Protocol):
         """Documents first..last of a link, by number."""
 
     def find(self, partner_id: str, direction: str, identities: Sequence[Identity]) -> dict[Identity, DocumentRow]:
-        """The standing document (waiting, sent or taken, and no duplicate) of each identity that has one."""
+        """The document of each identity that has one standing: waiting, sent or taken, and no duplicate.
+
+        Of our own documents also one that the partner holds: it may still be taken.
+        """
 
     def set_outcomes(self, outcomes: Sequence[tuple[str, str, int]]) -> None:
         """Set (state, reasons, document_id)."""
+
+    def set_duplicate(self, document_id: int, duplicate_of: int) -> None:
+        """Say that a document only repeats another one, which stands for both."""
 
     def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
         """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""
@@ -198,15 +204,21 @@ class DocumentStore(Protocol):
         """Forget bytes and salts; the leaf stays, so the chain still verifies."""
 
     def erasable(self, types: Sequence[str], stored_before: int, *, personal_only: bool, limit: int) -> list[int]:
-        """Ids of documents (no longer waiting, sent or held) of these types stored before, not yet erased."""
+        """Ids of documents of these types stored before, not yet erased, and done with here.
+
+        Not those that wait, are sent or held, or still have to go into our own system.
+        """
 
 
 class HandoverStore(Protocol):
     """What waits to go into our ERP."""
 
     def add(self, rows: Sequence[HandoverRow]) -> None: ...
-    def due(self, now: int, types: Sequence[str], limit: int) -> list[HandoverRow]:
-        """Waiting rows of these types with next_at <= now, in document order."""
+    def due(self, now: int, types: Sequence[str], usage: str, after: int, limit: int) -> list[HandoverRow]:
+        """Waiting rows of these types with next_at <= now, of documents of this usage after that id, in their order."""
+
+    def not_yet(self, now: int) -> list[tuple[str, str, int]]:
+        """What is tried again only later or waits for a human: (partner_id, object_key, first document_id)."""
 
     def get(self, document_id: int) -> HandoverRow | None: ...
     def put(self, row: HandoverRow) -> None: ...

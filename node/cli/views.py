@@ -66,7 +66,7 @@ def _status(output: Output, told: Result) -> None:
     if told["adapters"]:
         output.heading("Adapters")
         _adapter_table(output, told["adapters"])
-    waiting = {name: count for name, count in told["handovers"].items() if name != "posted"}
+    waiting = {name: count for name, count in told["handovers"].items() if name not in ("posted", "refused")}
     if waiting:
         output.line()
         output.line("hand-over to our systems: " + ", ".join(f"{count} {name}" for name, count in waiting.items()))

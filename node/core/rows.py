@@ -133,7 +133,7 @@ class HandoverRow(NamedTuple):
 
     document_id: int
     type: str
-    state: str  # waiting, posted, failed (waits for a human)
+    state: str  # waiting, posted, failed (waits for a human), refused (a human has given it up)
     attempts: int
     next_at: int
     reference: str  # the ERP's own number once posted

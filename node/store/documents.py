@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from node.core.rows import DocumentRow
 from node.ports import Identity
-from node.store.schema import DOCUMENT, STANDING
+from node.store.schema import DOCUMENT, HANDOVER, STANDING
 from node.store.session import Session
 from node.store.settings import Counters
 from node.store.statements import Compiler, listed, only_first, parameter, word
@@ -51,6 +51,14 @@ class DocumentStatements:
         self.find = sql(
             every.where(
                 _LINK, sa.text(STANDING), sa.tuple_(*_IDENTITY).in_(listed(sql.name, "wanted", *_IDENTITY_KINDS))
+            ),
+            *("partner_id", "direction", "wanted"),
+        )
+        self.find_held = sql(
+            every.where(
+                _LINK,
+                _C.state == word("held"),
+                sa.tuple_(*_IDENTITY).in_(listed(sql.name, "wanted", *_IDENTITY_KINDS)),
             ),
             *("partner_id", "direction", "wanted"),
         )
@@ -120,6 +128,9 @@ class DocumentStatements:
             .where(of_id),
             *("to_state", "to_reasons", "id"),
         )
+        self.set_duplicate = sql(
+            sa.update(DOCUMENT).ordered_values((_C.duplicate_of, parameter("of_id"))).where(of_id), *("of_id", "id")
+        )
         self.take_sent = sql(
             sa.update(DOCUMENT)
             .ordered_values((_C.state, word("taken")))
@@ -136,11 +147,15 @@ class DocumentStatements:
 
     @staticmethod
     def _erasable(sql: Compiler, column: Any) -> str:
+        handover = HANDOVER.c
+        open_states = sa.or_(handover.state == word("waiting"), handover.state == word("failed"))
+        unposted = sa.exists().where(handover.document_id == _C.document_id, open_states)
         query = sa.select(_C.document_id).where(
             column.is_not(None),
             _C.type.in_(listed(sql.name, "types", "text")),
             _C.stored_at < parameter("stored_before"),
             *(_C.state != word(state) for state in ("waiting", "sent", "held")),
+            ~unposted,
         )
         return sql(only_first(query), "types", "stored_before", "limit")
 
@@ -216,16 +231,25 @@ class Documents:
         return self._session.all(DocumentRow._make, self._sql.span, partner_id, direction, epoch, first, last)
 
     def find(self, partner_id: str, direction: str, identities: Sequence[Identity]) -> dict[Identity, DocumentRow]:
-        """The standing document (waiting, sent or taken, and no duplicate) of each identity that has one."""
+        """The document of each identity that has one standing: waiting, sent or taken, and no duplicate.
+
+        Of our own documents also one that the partner holds: it may still be taken.
+        """
         if not identities:
             return {}
         wanted = json.dumps([(of.number, of.type, of.issuer, of.unit, of.series, of.revision) for of in identities])
         rows = self._session.all(DocumentRow._make, self._sql.find, partner_id, direction, wanted)
+        if direction == "out":
+            rows = self._session.all(DocumentRow._make, self._sql.find_held, partner_id, direction, wanted) + rows
         return {Identity(row.issuer, row.unit, row.type, row.doc_number, row.series, row.revision): row for row in rows}
 
     def set_outcomes(self, outcomes: Sequence[tuple[str, str, int]]) -> None:
         """Set (state, reasons, document_id)."""
         self._session.run_many(self._sql.set_outcomes, outcomes)
+
+    def set_duplicate(self, document_id: int, duplicate_of: int) -> None:
+        """Say that a document only repeats another one, which stands for both."""
+        self._session.run(self._sql.set_duplicate, duplicate_of, document_id)
 
     def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
         """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""
@@ -248,7 +272,10 @@ class Documents:
             self._session.run(self._sql.erase, b"", b"", wanted)
 
     def erasable(self, types: Sequence[str], stored_before: int, *, personal_only: bool, limit: int) -> list[int]:
-        """Ids of documents (no longer waiting, sent or held) of these types stored before, not yet erased."""
+        """Ids of documents of these types stored before, not yet erased, and done with here.
+
+        Not those that wait, are sent or held, or still have to go into our own system.
+        """
         return self._session.values(self._sql.erasable[personal_only], json.dumps([*types]), stored_before, limit)
 
     def search(

@@ -175,7 +175,7 @@ HANDOVER = _table(
     "handover",
     HandoverRow,
     ["document_id"],
-    _words("state", "waiting", "posted", "failed"),
+    _words("state", "waiting", "posted", "failed", "refused"),
     sa.ForeignKeyConstraint(["document_id"], ["document.document_id"]),
     _index("ix_handover_due", "document_id", "type", "next_at", where="state = 'waiting'"),
     _index("ix_handover_failed", "document_id", where="state = 'failed'"),

@@ -278,10 +278,16 @@ def test_handovers(store: Database) -> None:
         tx.handovers.put(rows[5]._replace(state="posted", reference="4711", posted_at=11))
 
     store.write(put)
-    due = store.read(lambda tx: tx.handovers.due(10, ["Order"], 9))
+    due = store.read(lambda tx: tx.handovers.due(10, ["Order"], "TEST", 0, 9))
     assert [row.document_id for row in due] == [1, 4, 5]
-    assert [row.document_id for row in store.read(lambda tx: tx.handovers.due(10, ["Order", "Invoice"], 2))] == [1, 3]
-    assert store.read(lambda tx: tx.handovers.due(9, ["Order"], 9)) == []
+    both = ["Order", "Invoice"]
+    assert [row.document_id for row in store.read(lambda tx: tx.handovers.due(10, both, "TEST", 0, 2))] == [1, 3]
+    assert [row.document_id for row in store.read(lambda tx: tx.handovers.due(10, both, "TEST", 3, 2))] == [4, 5]
+    assert store.read(lambda tx: tx.handovers.due(9, ["Order"], "TEST", 0, 9)) == []
+    assert store.read(lambda tx: tx.handovers.due(10, ["Order"], "PRODUCTION", 0, 9)) == []
+    assert store.read(lambda tx: tx.handovers.not_yet(10)) == [
+        (row.partner_id, row.object_key, row.document_id) for row in (documents[1], documents[6])
+    ]
     assert store.read(lambda tx: tx.handovers.get(6)) == rows[5]._replace(
         state="posted", reference="4711", posted_at=11
     )

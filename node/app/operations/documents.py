@@ -115,11 +115,14 @@ def _fields(row: DocumentRow) -> dict[str, Any] | None:
 def documents_release(host: Host, *, document: int, refuse: str | None = None) -> dict[str, Any]:
     """Take a held document after all, or refuse it with a reason; what waited behind it follows.
 
-    A document that our own system would not take is handed over again.
+    A document that our own system would not take is handed over again, or given up.
     """
     handover = host.store.read(lambda tx: tx.handovers.get(document))
     if handover is not None and handover.state == "failed" and refuse is None:
         host.store.write(lambda tx: erp.retry(tx, host.ctx, document))
+        return documents_show(host, document=document)
+    if handover is not None and handover.state == "failed" and refuse is not None:
+        host.store.write(lambda tx: erp.give_up(tx, host.ctx, document, refuse))
         return documents_show(host, document=document)
     woken = host.store.write(
         lambda tx: exchange.resolve_held(tx, host.ctx, document, take=refuse is None, reason=refuse or "")

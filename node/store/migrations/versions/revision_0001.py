@@ -148,7 +148,7 @@ def _documents() -> None:
         "document_id id, type text, state text, attempts int, next_at int, reference text, error text, posted_at int?",
         _reference("handover", "document_id", "document.document_id"),
         rowid=True,
-        state=_words("state", "waiting posted failed"),
+        state=_words("state", "waiting posted failed refused"),
     )
     _index("ix_handover_due", "handover", "document_id type next_at", "state = 'waiting'")
     _index("ix_handover_failed", "handover", "document_id", "state = 'failed'")
