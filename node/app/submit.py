@@ -74,6 +74,7 @@ class _Outgoing:
     state: str = "waiting"
     findings: list[Finding] = field(default_factory=list)
     effects: order_book.Effects | None = None
+    body: bytes = b""
 
     def refuse(self, *findings: Finding) -> None:
         self.state = "refused"
@@ -171,26 +172,46 @@ def _identify(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list
         if one.state != "waiting":
             continue
         while one.state == "waiting" and (one.identity in known or one.identity in earlier):
-            row = known.get(one.identity)
-            first = earlier.get(one.identity)
-            if _same(one, row, first):
+            row, first = known.get(one.identity), earlier.get(one.identity)
+            following = one.identity._replace(revision=one.identity.revision + 1)
+            if one.identity.type in REVISABLE:
+                known.update(tx.documents.find(partner.partner_id, "out", [following]))
+            # What was edited and is as before again is a change once more; where the ERP counts revisions itself, not.
+            edited = _revised_here(known.get(following), earlier.get(following))
+            if _same(one, row, first) and not edited:
                 one.state = "duplicate"
                 one.document_id = row.document_id if row else first.document_id if first else 0
             else:
                 _revise(one)
-                known.update(tx.documents.find(partner.partner_id, "out", [one.identity]))
         if one.state == "waiting":
             earlier[one.identity] = one
 
 
-def _same(one: _Outgoing, row: DocumentRow | None, first: _Outgoing | None) -> bool:
-    """Whether this says what was submitted before; personal data is salted anew each time and says nothing here."""
+def _revised_here(row: DocumentRow | None, first: _Outgoing | None) -> bool:
+    """Whether this revision was numbered by `_revise`, because the ERP gave other content under the same number."""
     if first is not None:
-        before = first.document
+        header = header_of(first.document)
     elif row is not None and row.body is not None:
-        before = wire.decode_document(row.type, row.body)
+        header = header_of(wire.decode_document(row.type, row.body))
+    else:
+        return False
+    return header.supersedes == header.number
+
+
+def _same(one: _Outgoing, row: DocumentRow | None, first: _Outgoing | None) -> bool:
+    """Whether this says what was submitted before, in the document and in the personal data beside it.
+
+    The data itself is compared: its hash is salted anew each time. What is erased cannot be told apart any more.
+    """
+    personal: bytes | None
+    if first is not None:
+        before, personal = first.document, first.personal
+    elif row is not None and row.body is not None:
+        before, personal = wire.decode_document(row.type, row.body), row.personal
     else:
         return True
+    if personal is not None and personal != one.personal:
+        return False
     before = _as_given(_without_personal(before), one.submission.document)
     return same_content(_without_personal(one.document), row.type if row else one.identity.type, wire.encode(before))
 
@@ -236,6 +257,12 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
         if findings := order_book.submit_findings(one.document, book):
             one.refuse(*findings)
             continue
+        one.body = wire.encode(one.document)
+        if len(one.body) + len(one.personal) > wire.DOCUMENT_BYTES_MAX:
+            # It would fill a frame and more, and nothing behind it could ever go.
+            text = f"{len(one.body) + len(one.personal)} bytes; at most {wire.DOCUMENT_BYTES_MAX} can be sent"
+            one.refuse(Finding("too-large", "", text))
+            continue
         one.effects = order_book.apply(
             one.document,
             partner_id=partner.partner_id,
@@ -253,7 +280,6 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
 
 
 def _row(ctx: Context, own: str, partner: PartnerRow, one: _Outgoing, at: int) -> DocumentRow:
-    body = wire.encode(one.document)
     salt = ctx.random.token(SALT_BYTES)
     identity = one.identity
     header = header_of(one.document)
@@ -275,10 +301,10 @@ def _row(ctx: Context, own: str, partner: PartnerRow, one: _Outgoing, at: int) -
         priority=priority_of(identity.type),
         object_key=object_key_of(one.document, sender=own, receiver=partner.partner_id),
         salt=salt,
-        body=body,
+        body=one.body,
         personal_salt=one.personal_salt,
         personal=one.personal,
-        leaf=link.leaf_of(salt, identity.type, body),
+        leaf=link.leaf_of(salt, identity.type, one.body),
         reasons="",
         stored_at=at,
         valid_until=wire.micros(header.valid_until) if header.valid_until else None,
