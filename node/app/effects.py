@@ -7,7 +7,6 @@ bytes are kept, a human decides, and what follows on the same business object wa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,22 +16,25 @@ from node.app import inventory, orders, partners, replenishment, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
+from node.app.outcomes import reasons_text
 from node.core import link, order_book, validation
 from node.core.document import Document, document_key, header_of
+from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import Reason, Usage
 from node.core.document.order import Order
 from node.core.finding import Finding
 from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
-from node.errors import ConfigError, UnavailableError
+from node.errors import ConfigError, RefusedError, UnavailableError
 from node.ports import Identity, Transaction
 
 __all__ = [
     "Entry",
     "Result",
-    "receipted",
     "resolve",
     "take",
 ]
+
+_OTHER_CONTENT = "same-number-other-content"
 
 REASONS_MAX = 20
 """Reasons that one outcome names at most; the first ones are enough to mend the document."""
@@ -235,7 +237,7 @@ def _other_content(document: Document) -> Reason:
         f"{key.type} {key.number} revision {key.revision} came before with other content; a correction needs a new "
         "revision. Held until a human decides"
     )
-    return Reason(code="same-number-other-content", text=text, language="en")
+    return Reason(code=_OTHER_CONTENT, text=text, language="en")
 
 
 def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_Arrival]) -> None:
@@ -299,8 +301,9 @@ def _write(
         if one.stock is not None:
             inventory.take_report(tx, ctx, partner_id, one.stock)
     documents = [one.document for one in standing if one.document is not None and one.stock is None]
-    inventory.take_documents(tx, ctx, partner_id, documents)
-    result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    felt = _felt(tx, documents)
+    inventory.take_documents(tx, ctx, partner_id, felt)
+    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):
         result.wake.add(partner_id)
     result.outcomes = [
@@ -312,6 +315,15 @@ def _write(
         for one in arrivals
         if one.state != "taken" or one.reasons
     ]
+
+
+def _felt(tx: Transaction, documents: list[Document]) -> list[Document]:
+    """What may move our own stock: test documents do not, once a link of ours is live and partners rely on it."""
+    if all(header_of(one).usage == Usage.PRODUCTION for one in documents):
+        return documents
+    if all(row.usage == "TEST" for row in tx.partners.all()):
+        return documents
+    return [one for one in documents if header_of(one).usage == Usage.PRODUCTION or isinstance(one, ItemCatalogue)]
 
 
 def _goes_to_erp(ctx: Context, one: _Arrival) -> bool:
@@ -345,7 +357,7 @@ def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> Documen
         personal_salt=wired.personal_salt,
         personal=wired.personal,
         leaf=one.entry.leaf,
-        reasons=_reasons_text(one.reasons),
+        reasons=reasons_text(one.reasons),
         stored_at=now,
         valid_until=one.valid_until,
     )
@@ -373,23 +385,48 @@ def resolve(tx: Transaction, ctx: Context, row: DocumentRow, *, take: bool, reas
     result = Result()
     behind = [one for one in _held_of(tx, row) if one.document_id > row.document_id]
     arrival = _again(own, row)
-    if take and arrival.state == "taken":
-        _apply(tx, ctx, partner, [arrival])
-    elif not take:
+    if not take:
         arrival.refuse([Finding("refused-by-hand", "", reason or "a human refused it")])
+    _try_again(tx, ctx, partner, arrival, result)
+    if take and arrival.state == "held" and any(one.code == _OTHER_CONTENT for one in arrival.reasons):
+        raise RefusedError(
+            f"another {row.type} {row.doc_number} of revision {row.revision} stands already",
+            code=_OTHER_CONTENT,
+            hint="Refuse this one, and ask its sender for a new revision.",
+        )
     resolved = [arrival]
     if arrival.state != "held":
         for waiting in behind:
             if '"waits-behind"' not in waiting.reasons:
                 break
             following = _again(own, waiting)
-            _apply(tx, ctx, partner, [following])
+            _try_again(tx, ctx, partner, following, result)
             resolved.append(following)
             if following.state == "held":
                 break
-    tx.documents.set_outcomes([(one.state, _reasons_text(one.reasons), one.document_id) for one in resolved])
     _write_resolved(tx, ctx, row.partner_id, resolved, result)
     return result
+
+
+def _try_again(tx: Transaction, ctx: Context, partner: PartnerRow, one: _Arrival, result: Result) -> None:
+    """The effects of a document that was held, unless meanwhile another one stands under its number."""
+    if one.state == "taken" and one.entry.entry.type in partners.PROTOCOL_TYPES:
+        _take_protocol(tx, ctx, partner.partner_id, one, result)
+    if one.state == "taken" and one.stock is not None:
+        raise RefusedError(
+            "stock figures are not taken late, when newer ones may have come",
+            code="too-late",
+            hint="Refuse them; the partner's next figures replace them.",
+        )
+    if one.state == "taken" and one.identity is not None:
+        known = tx.documents.find(partner.partner_id, "in", [one.identity])
+        if one.identity in known:
+            _compare(one, known[one.identity])
+    if one.state == "taken":
+        _apply(tx, ctx, partner, [one])
+    if one.duplicate_of is not None:
+        tx.documents.set_duplicate(one.document_id, one.duplicate_of)
+    tx.documents.set_outcomes([(one.state, reasons_text(one.reasons), one.document_id)])
 
 
 def _held_of(tx: Transaction, row: DocumentRow) -> list[DocumentRow]:
@@ -410,7 +447,7 @@ def _again(own: str, row: DocumentRow) -> _Arrival:
 
 def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: list[_Arrival], result: Result) -> None:
     now = ctx.now_micros()
-    taken = [one for one in arrivals if one.state == "taken"]
+    taken = [one for one in arrivals if one.state == "taken" and one.duplicate_of is None]
     handovers = [
         HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
         for one in taken
@@ -420,8 +457,9 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
         tx.handovers.add(handovers)
         result.handed_over = True
     documents = [one.document for one in taken if one.document is not None and one.stock is None]
-    inventory.take_documents(tx, ctx, partner_id, documents)
-    result.wake |= replenishment.trigger(tx, ctx, partner_id, documents)
+    felt = _felt(tx, documents)
+    inventory.take_documents(tx, ctx, partner_id, felt)
+    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):
         result.wake.add(partner_id)
     result.outcomes = [
@@ -432,30 +470,8 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     ]
 
 
-def receipted(tx: Transaction, ctx: Context, outgoing: LinkRow, body: link.ReceiptBody) -> None:
-    """What a verified receipt says of our documents: taken, refused or held; a refusal undoes our own expectation."""
-    named = {outcome.number: outcome for outcome in body.outcomes}
-    changed: list[tuple[str, str, int]] = []
-    refused: list[DocumentRow] = []
-    for number, outcome in named.items():
-        rows = tx.documents.span(outgoing.partner_id, "out", outgoing.epoch, number, number)
-        for row in rows:
-            changed.append((outcome.outcome.value.lower(), _reasons_text(outcome.reasons), row.document_id))
-            if outcome.outcome == link.Outcome.REFUSED and row.state != "refused":
-                refused.append(row)
-    if changed:
-        tx.documents.set_outcomes(changed)
-    tx.documents.take_sent(outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
-    if refused:
-        orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
-
-
 def _reasons(findings: Sequence[Finding]) -> list[Reason]:
     return [
         Reason(code=one.rule, text=f"{one.path}: {one.text}" if one.path else one.text, language="en")
         for one in findings[:REASONS_MAX]
     ]
-
-
-def _reasons_text(reasons: Sequence[Reason]) -> str:
-    return json.dumps([{"code": one.code, "text": one.text} for one in reasons]) if reasons else ""

@@ -7,7 +7,7 @@ its effects (`node.app.effects`); 7 bytes, effects, hand-over and receipt in one
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node import wire
 from node.app import cards, effects
@@ -22,6 +22,12 @@ __all__ = ["RECEIPTS_RESENT_MAX", "Taken", "receipts_after", "resolve_held", "ta
 
 RECEIPTS_RESENT_MAX = 10_000
 """Receipts that a partner may be behind; each names only what was not simply taken, so this is days of traffic."""
+
+REASONS_BYTES_MAX = 1_048_576
+"""Reasons that one receipt carries; what is over is left out, and the outcomes alone are told."""
+
+REASON_TEXT_MAX = 500
+"""Characters of one reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ def _give_receipt(
             previous_sha256=incoming.receipt_sha256,
             number=incoming.number,
             chain=incoming.chain,
-            outcomes=outcomes,
+            outcomes=_bounded(outcomes),
             given_at=now,
             key_id=signer.key_id,
         )
@@ -147,6 +153,21 @@ def _give_receipt(
         receipted_number=incoming.number, receipt_sequence=row.sequence, receipt_sha256=row.sha256
     )
     return link.Receipt(body=row.body, signature=row.signature), moved
+
+
+def _bounded(outcomes: tuple[link.DocumentOutcome, ...]) -> tuple[link.DocumentOutcome, ...]:
+    """The outcomes with as many reasons as a receipt has room for; one that fits no frame could never arrive."""
+    room = REASONS_BYTES_MAX
+    kept = []
+    for outcome in outcomes:
+        reasons = []
+        for reason in outcome.reasons:
+            told = replace(reason, text=reason.text[:REASON_TEXT_MAX])
+            room -= len(wire.encode(told))
+            if room > 0:
+                reasons.append(told)
+        kept.append(replace(outcome, reasons=tuple(reasons)))
+    return tuple(kept)
 
 
 def _last_receipt(tx: Transaction, incoming: LinkRow) -> link.Receipt:

@@ -10,7 +10,7 @@ import hashlib
 from itertools import pairwise
 
 from node import wire
-from node.app import cards, effects, inventory
+from node.app import cards, inventory, outcomes
 from node.app.context import Context
 from node.app.positions import Refusal, chain_at, link_row, stop
 from node.core import link
@@ -135,6 +135,7 @@ def take_receipt(tx: Transaction, ctx: Context, partner_id: str, receipt: link.R
         if known is not None and known.body == receipt.body:
             return None
         _verify_receipt(tx, ctx, outgoing, receipt, body)
+        told = outcomes.named_by(tx, outgoing, body)
     except link.LinkFault as fault:
         return stop(tx, partner_id, fault) if fault.kind == "fork" else Refusal(fault.kind, fault.text)
     except RefusedError as error:
@@ -153,7 +154,7 @@ def take_receipt(tx: Transaction, ctx: Context, partner_id: str, receipt: link.R
             given_at=ctx.now_micros(),
         )
     )
-    effects.receipted(tx, ctx, outgoing, body)
+    outcomes.receipted(tx, ctx, outgoing, body, told)
     tx.links.put(outgoing._replace(receipted_number=body.number, receipt_sequence=body.sequence, receipt_sha256=sha256))
     return None
 
