@@ -216,23 +216,30 @@ def _names(item: ItemRef, key: str, row: StockRow, own: str) -> bool:
     )
 
 
-def awaited(tx: Transaction, keys: Sequence[str]) -> dict[str, tuple[ReplenishmentRuleRow, int]]:
-    """Rules of these items that wait for supply, with what is on hand there now."""
-    rules = {rule.item_key: rule for rule in tx.stock.rules(keys) if rule.requested}
-    if not rules:
-        return {}
-    held = {row.item_key: row.on_hand or 0 for row in tx.stock.figures(list(rules)) if row.partner_id == ""}
-    return {key: (rule, held.get(key, 0)) for key, rule in rules.items()}
+def awaited(tx: Transaction, keys: Sequence[str]) -> list[tuple[ReplenishmentRuleRow, int]]:
+    """Rules of these items that wait for supply, each with what is on hand at its place now."""
+    rules = [rule for rule in tx.stock.rules(keys) if rule.requested]
+    held = _on_hand(tx, rules)
+    return [(rule, held[rule.item_key, rule.location]) for rule in rules]
 
 
-def arrived(tx: Transaction, before: Mapping[str, tuple[ReplenishmentRuleRow, int]]) -> None:
-    """Stock that has grown since `before` is supply that came, and is awaited no more."""
-    if not before:
-        return
-    changed = []
-    for row in tx.stock.figures(list(before)):
-        rule, held = before[row.item_key]
-        grown = (row.on_hand or 0) - held
-        if row.partner_id == "" and grown > 0:
-            changed.append(replenish.after_arrival(rule, Quantity(from_scaled(grown), row.unit)))
-    tx.stock.put_rules(changed)
+def arrived(tx: Transaction, before: Sequence[tuple[ReplenishmentRuleRow, int]]) -> None:
+    """Stock that has grown at its place since `before` is supply that came, and is awaited no more."""
+    held = _on_hand(tx, [rule for rule, _ in before])
+    grown = [(rule, held[rule.item_key, rule.location] - on_hand) for rule, on_hand in before]
+    tx.stock.put_rules(
+        [replenish.after_arrival(rule, Quantity(from_scaled(count), rule.unit)) for rule, count in grown if count > 0]
+    )
+
+
+def _on_hand(tx: Transaction, rules: Sequence[ReplenishmentRuleRow]) -> dict[replenish.Place, int]:
+    """What is on hand at each rule's place, in the rule's unit, where it could be sold: the same that runs low."""
+    rows = [row for row in tx.stock.figures([rule.item_key for rule in rules]) if row.partner_id == ""] if rules else []
+    found: dict[replenish.Place, int] = {}
+    for rule in rules:
+        found[rule.item_key, rule.location] = sum(
+            _in_unit(row.on_hand if row.on_hand is not None else row.available or 0, row.unit, rule.unit)
+            for row in rows
+            if row.item_key == rule.item_key and rule.location in ("", row.location) and row.status == "AVAILABLE"
+        )
+    return found
