@@ -88,8 +88,9 @@ def _accidents(made: network.Network, console: Console, every: float, seed: int)
     def accident() -> None:
         if time.monotonic() >= due[0]:
             victim = dice.choice(made.companies)
-            victim.node.murder()
-            console.print(f"[red]kill -9 {victim.node.pid}[/] ({victim.node.name})")
+            if victim.node.is_running:
+                victim.node.murder()
+                console.print(f"[red]kill -9 {victim.node.pid}[/] ({victim.node.name})")
             due[0] = time.monotonic() + every
 
     return accident

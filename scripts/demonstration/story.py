@@ -42,9 +42,9 @@ class Story:
         network = self.network
         self._scene("Live availability across companies")
         self._availability()
-        lots = self._lots()
         self._scene("Customers order; each order goes to the supplier as a drop-ship order")
         self._probe()
+        lots = self._lots()
         self._release(lots[0])
         self._scene("The supplier's node is killed (SIGKILL) while orders come in")
         self._supplier_dies(lots[1])
@@ -87,9 +87,9 @@ class Story:
         self._command(network.retailer, "availability", *gtins)
 
     def _lots(self) -> list[int]:
-        """The numbers up to which each lot of orders goes out; the first ends before the probe's."""
-        last = self.trade.last_sequence
-        return [last * place // LOTS for place in range(1, LOTS)] + [last]
+        """The numbers up to which each lot of what is left goes out."""
+        left = self.trade.last_sequence - self.released
+        return [self.released + left * place // LOTS for place in range(1, LOTS + 1)]
 
     def _probe(self) -> None:
         """One order alone that brings an item below its reorder point, timed to the row in the manufacturer's ERP."""
