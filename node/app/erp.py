@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,9 @@ from node.ports import Store, Transaction
 __all__ = ["Pulled", "give_up", "pull_once", "push_due", "retry"]
 
 PUSHED_AT_ONCE = 100
+STOCK_ROWS_AT_ONCE = 2_500
+"""Rows of our own stock stored in one transaction: an order that comes meanwhile waits for no more than that."""
+
 NO_VERDICT = frozenset({"ApplicationResponse", "InventoryReport", "ItemCatalogue", "Forecast", "TradeTerms"})
 """Types whose posting is not told to the sender: they bind nobody, or are verdicts themselves."""
 
@@ -68,8 +71,20 @@ def pull_once(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ad
 def _parts(batch: PullBatch) -> Iterator[PullBatch]:
     """A batch is bounded already; its stock chunks go in transactions of their own, the cursor with the last."""
     for chunk in batch.stock:
-        yield PullBatch(cursor="", stock=[chunk])
+        for first in range(0, len(chunk), STOCK_ROWS_AT_ONCE):
+            yield PullBatch(cursor="", stock=[_slice(chunk, first, first + STOCK_ROWS_AT_ONCE)])
     yield PullBatch(cursor=batch.cursor, changes=batch.changes, findings=batch.findings)
+
+
+def _slice(chunk: StockColumns, first: int, end: int) -> StockColumns:
+    if first == 0 and end >= len(chunk):
+        return chunk
+    return replace(
+        chunk,
+        columns={name: column[first:end] for name, column in chunk.columns.items()},
+        keys=chunk.keys[first:end],
+        rows=chunk.rows[first:end],
+    )
 
 
 def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:

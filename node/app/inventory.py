@@ -52,7 +52,9 @@ __all__ = [
 LINE_BYTES = 42
 """About what a stock line takes on the wire; how many fit in a batch is reckoned with it."""
 
-REPORT_LINES_MAX = 8_000
+REPORT_LINES_MAX = 2_500
+"""Lines in one report, which its receiver takes in one transaction: orders wait for no more than that (about 30 ms)."""
+
 BASIS_SETTING = "stock-basis"
 
 

@@ -18,7 +18,8 @@ from node.runtime.archive import Archive
 
 __all__ = ["Chores"]
 
-SNAPSHOT_ROWS_AT_ONCE = 20_000
+SNAPSHOT_ROWS_AT_ONCE = 2_500
+"""Rows deleted in one transaction: an order that comes meanwhile waits for no more than that."""
 
 STOCK_SECONDS = 2
 """How late partners hear at most of stock that orders took away: what changes in between goes in one report."""
