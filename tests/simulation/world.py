@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from node import wire
-from node.app import effects, exchange
+from node.app import exchange, outcomes
 from node.core import link, order_book
 from node.transport.session import Session
 from tests.simulation.companies import Company, connect, despatch, order, response
@@ -274,8 +273,7 @@ def planted(fault: str, world: World) -> Any:
         if not body.outcomes or row.receipt_sequence + 1 != body.sequence or world.chance.random() > 0.2:
             return exchange.take_receipt(tx, ctx, partner_id, receipt)
         # The outcomes are lost, and later receipts hide that they ever were.
-        kept = effects.receipted
-        with replaced(effects, "receipted", lambda tx, ctx, out, body: kept(tx, ctx, out, replace(body, outcomes=()))):
+        with replaced(outcomes, "named_by", lambda tx, out, body: []):
             return exchange.take_receipt(tx, ctx, partner_id, receipt)
 
     faults = {"receipt-before-commit": take_batch, "number-before-commit": next_batch, "refusal-lost": take_receipt}
