@@ -26,7 +26,7 @@ from node.core.document.order import Order
 from node.core.identifiers import gtin14, is_gtin
 from node.core.item_key import aliases, item_key, number_key
 from node.core.quantity import Quantity
-from node.core.rows import AliasRow, DocumentRow, LinkRow, SnapshotRow, StockRow
+from node.core.rows import AliasRow, DocumentRow, LinkRow, PartnerRow, SnapshotRow, StockRow
 from node.core.units import convert
 from node.errors import RefusedError
 from node.ports import Transaction
@@ -41,6 +41,7 @@ __all__ = [
     "question",
     "read_report",
     "resend_stock",
+    "sharing_may_have_changed",
     "stock_reports",
     "stock_waits",
     "take_answer",
@@ -56,6 +57,7 @@ REPORT_LINES_MAX = 2_500
 """Lines in one report, which its receiver takes in one transaction: orders wait for no more than that (about 30 ms)."""
 
 BASIS_SETTING = "stock-basis"
+SHARING_SETTING = "sharing-rules"
 
 
 class Figure(NamedTuple):
@@ -179,6 +181,19 @@ def resend_stock(tx: Transaction, partner_id: str) -> None:
     if outgoing is not None:
         tx.links.put(outgoing._replace(stock_change=0))
         tx.settings.put(_snapshot_setting(outgoing), "")
+
+
+def sharing_may_have_changed(tx: Transaction, ctx: Context) -> list[str]:
+    """Let partners have a snapshot by the rules as they are now, if these are others; returns whom that concerns."""
+    rules = repr(ctx.settings.sharing.rules)
+    before = tx.settings.get(SHARING_SETTING)
+    tx.settings.put(SHARING_SETTING, rules)
+    if before is None or before == rules:
+        return []
+    concerned = [row.partner_id for row in tx.partners.all() if tx.links.get(row.partner_id, "out") is not None]
+    for partner_id in concerned:
+        resend_stock(tx, partner_id)
+    return concerned
 
 
 def _snapshot_going_on(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[dict[str, Any] | None, int]:
@@ -354,22 +369,23 @@ def availability(
 ) -> list[Figure]:
     """Every figure in force of these items (our numbers, GTINs, or partners' numbers), ours and partners'."""
     now = ctx.now_micros()
-    partners = {row.partner_id: row for row in tx.partners.all()}
     keys_of = {item: _keys(tx, item) for item in items}
     rows = tx.stock.figures(sorted({key for keys in keys_of.values() for key in keys}))
     by_key: dict[str, list[StockRow]] = {}
     for row in rows:
         by_key.setdefault(row.item_key, []).append(row)
     bases = {"": tx.settings.get(BASIS_SETTING) or "UNSPECIFIED"}
+    partners: dict[str, PartnerRow | None] = {"": None}
     figures = []
     for item, keys in keys_of.items():
         for row in (row for key in keys for row in by_key.get(key, ())):
             if (location and row.location != location) or (partner_id is not None and row.partner_id != partner_id):
                 continue
-            partner = partners.get(row.partner_id)
             if row.partner_id not in bases:
+                partners[row.partner_id] = tx.partners.get(row.partner_id)
                 snapshot = tx.stock.current_snapshot(row.partner_id)
                 bases[row.partner_id] = snapshot.basis if snapshot else "UNSPECIFIED"
+            partner = partners[row.partner_id]
             figures.append(
                 Figure(
                     item=item,

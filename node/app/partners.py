@@ -286,7 +286,10 @@ def _settle(tx: Transaction, ctx: Context, partner_id: str) -> PartnerRow:
         row = row._replace(state="confirmed", confirmed_at=ctx.now_micros())
     if row.usage == "TEST" and row.we_live_at is not None and row.they_live_at is not None:
         row = row._replace(usage="PRODUCTION")
-        resend_stock(tx, partner_id)  # what was told in test does not count
+        # What was told in test does not count, neither by us nor by the partner.
+        resend_stock(tx, partner_id)
+        if told := tx.stock.current_snapshot(partner_id):
+            tx.stock.put_snapshot(told._replace(state="old"))
     tx.partners.put(row)
     return row
 

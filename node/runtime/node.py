@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from adapters.base import Adapter
 from node import keyring
-from node.app import exchange, operations, replenishment, systems
+from node.app import exchange, inventory, operations, replenishment, systems
 from node.app.context import Context
 from node.app.exchange import Taken
 from node.clock import SystemClock, SystemRandom
@@ -85,6 +85,7 @@ class Node:
             clock=self._clock, random=self._random, keyring=self.keys, verify=keyring.verify, settings=settings
         )
         await self.store.write_async(lambda tx: replenishment.load_rules(tx, self.ctx))
+        await self.store.write_async(lambda tx: inventory.sharing_may_have_changed(tx, self.ctx))
         self.metrics = Metrics(
             links=lambda: self.store.read(lambda tx: tx.links.all()),
             handovers=lambda: self.store.read(lambda tx: tx.handovers.counts()),
