@@ -11,7 +11,7 @@ from node.app.context import Context
 from node.app.inventory import put_own
 from node.app.submit import Submission, submit
 from node.core import replenish
-from node.core.decimals import to_scaled
+from node.core.decimals import SCALED_MAX, to_scaled
 from node.core.document import Document, document_type, header_of
 from node.core.document.common import DocumentHeader, ItemRef
 from node.core.document.order import Order
@@ -28,6 +28,9 @@ __all__ = ["Demand", "arrived", "awaited", "check_items", "demand_id", "load_rul
 
 Demand = tuple[Order, str]
 """An order and the id of its line that draws stock down."""
+
+RULES_SETTING = "replenishment-rules"
+"""Under which name the store keeps the places of the rules that the settings named last."""
 
 
 def load_rules(tx: Transaction, ctx: Context) -> int:
@@ -53,8 +56,23 @@ def load_rules(tx: Transaction, ctx: Context) -> int:
                 requested_at=known[0].requested_at if known else None,
             )
         )
-    tx.stock.put_rules(rules)
+    gone = _taken_out(tx, rules)
+    tx.stock.put_rules([*gone, *rules])
+    tx.settings.put(RULES_SETTING, json.dumps([[rule.item_key, rule.location] for rule in rules]))
     return len(rules)
+
+
+def _taken_out(tx: Transaction, rules: Sequence[ReplenishmentRuleRow]) -> list[ReplenishmentRuleRow]:
+    """The rules that the settings named before and name no longer: nothing is asked for by them any more."""
+    before = {(key, location) for key, location in json.loads(tx.settings.get(RULES_SETTING) or "[]")}
+    gone = before - {(rule.item_key, rule.location) for rule in rules}
+    known = tx.stock.rules(sorted({key for key, _ in gone})) if gone else []
+    # Far below any stock, so that it is never reached.
+    return [
+        row._replace(reorder_point=-SCALED_MAX, order_up_to=-SCALED_MAX, requested=0, requested_at=None)
+        for row in known
+        if (row.item_key, row.location) in gone
+    ]
 
 
 def trigger(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> set[str]:
@@ -83,6 +101,7 @@ def check_items(tx: Transaction, ctx: Context, demands: Mapping[str, Sequence[De
     rules = [_forgotten(ctx, rule) for rule in tx.stock.rules(list(demands))]
     if not rules:
         return set()
+    rules = [rule for rule in rules if _converts(tx, ctx, rule)]
     places = {(rule.item_key, rule.location): rule for rule in rules}
     available = _available(tx, places)
     ids = {place: tuple(demand_id(tx, ctx, order, line_id) for order, line_id in demands[place[0]]) for place in places}
@@ -126,6 +145,18 @@ def _available(tx: Transaction, places: Mapping[tuple[str, str], ReplenishmentRu
                 amount = row.available if row.available is not None else row.on_hand or 0
                 found[key, location] = found.get((key, location), 0) + _in_unit(amount, row.unit, rule.unit)
     return found
+
+
+def _converts(tx: Transaction, ctx: Context, rule: ReplenishmentRuleRow) -> bool:
+    """Whether our stock of the rule's item is counted in a unit that the rule's can be reckoned from."""
+    units = {row.unit for row in tx.stock.figures([rule.item_key]) if row.partner_id == ""}
+    try:
+        for unit in units:
+            _in_unit(0, unit, rule.unit)
+    except RefusedError as error:
+        ctx.log.warning("replenishment of %s: %s", rule.buyer_number, error.message)
+        return False
+    return True
 
 
 def _in_unit(scaled: int, unit: str, wanted: str) -> int:
