@@ -7,6 +7,7 @@ bytes are kept, a human decides, and what follows on the same business object wa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_cont
 from node.app.outbox import priority_of
 from node.app.outcomes import reasons_text
 from node.core import link, order_book, validation
-from node.core.document import Document, document_key, header_of
+from node.core.document import DOCUMENTS, Document, document_key, header_of
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import Reason, Usage
 from node.core.document.order import Order
@@ -142,6 +143,9 @@ def _read(own: str, partner_id: str, entry: Entry, document_id: int) -> _Arrival
     except wire.InvalidFieldsError as error:
         arrival.refuse(error.findings)
         return arrival
+    if finding := _unstorable(arrival.document, arrival.stock, wired.body):
+        arrival.refuse([finding])
+        return arrival
     header = header_of(arrival.document)
     arrival.identity = identity_of(arrival.document)
     arrival.object_key = object_key_of(arrival.document, sender=partner_id, receiver=own)
@@ -152,6 +156,15 @@ def _read(own: str, partner_id: str, entry: Entry, document_id: int) -> _Arrival
         text = "the personal data beside the document is not what the document names by its hash"
         arrival.refuse([Finding("personal-data", "header.personal_sha256", text)])
     return arrival
+
+
+def _unstorable(document: Document, stock: inventory.StockReport | None, body: bytes) -> Finding | None:
+    """Why no database could keep a document's texts: PostgreSQL takes no NUL, and nobody means one."""
+    if b"\x00" not in body:
+        return None
+    if "\\u0000" in json.dumps(wire.to_fields(document)) or (stock and "\\u0000" in json.dumps(stock.rows)):
+        return Finding("text", "", "a text with a NUL character in it")
+    return None
 
 
 def _take_protocol(tx: Transaction, ctx: Context, partner_id: str, arrival: _Arrival, result: Result) -> None:
@@ -335,13 +348,14 @@ def _goes_to_erp(ctx: Context, one: _Arrival) -> bool:
 def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> DocumentRow:
     wired = one.entry.entry
     identity = one.identity or Identity(partner_id, "", wired.type, "", "", 0)
+    known = wired.type in DOCUMENTS or wired.type in partners.PROTOCOL_TYPES or wired.type.isidentifier()
     return DocumentRow(
         document_id=one.document_id,
         partner_id=partner_id,
         direction="in",
         epoch=incoming.epoch,
         number=one.entry.number,
-        type=wired.type,
+        type=wired.type if known else "unknown",
         issuer=identity.issuer,
         unit=identity.unit,
         doc_number=identity.number or str(one.entry.number),
@@ -352,7 +366,7 @@ def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> Documen
         duplicate_of=one.duplicate_of,
         priority=priority_of(wired.type),
         object_key=one.object_key,
-        salt=wired.salt,
+        salt=wired.salt if known else b"",  # without its type the leaf alone proves it
         body=wired.body,
         personal_salt=wired.personal_salt,
         personal=wired.personal,

@@ -33,6 +33,12 @@ __all__ = [
     "take_receipt",
 ]
 
+NAMES_MAX = 100
+"""Document types, and semantics, that are remembered of a hello."""
+
+NAME_LENGTH_MAX = 60
+"""Characters of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -98,11 +104,16 @@ def _remember_hello(tx: Transaction, ctx: Context, partner_id: str, theirs: link
     partner = tx.partners.get(partner_id)
     assert partner is not None
     said = {
-        "accepts": list(theirs.accepts),
-        "understands": list(theirs.understands),
+        "accepts": _names(theirs.accepts),
+        "understands": _names(theirs.understands),
         "software": theirs.software[:100],
     }
     tx.partners.put(partner._replace(last_seen_at=ctx.now_micros(), last_hello=json.dumps(said)))
+
+
+def _names(said: tuple[str, ...]) -> list[str]:
+    """What is kept of a list of names: it is read again with every batch, and there are not many names."""
+    return [name[:NAME_LENGTH_MAX] for name in said[:NAMES_MAX]]
 
 
 def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.Query) -> link.Answer:

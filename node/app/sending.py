@@ -23,6 +23,9 @@ __all__ = ["next_batch", "take_receipt"]
 STOCK_SHARE = 8
 """One part in so many of a batch is kept for stock when stock is waiting, so that orders never starve it."""
 
+OUTCOMES_MAX = 20_000
+"""Documents that one receipt may name: more than a batch holds, or than wait behind a held one."""
+
 
 def next_batch(tx: Transaction, ctx: Context, partner_id: str, after: int) -> tuple[link.Batch, int] | None:
     """The batch after number `after`: one that was formed before, or a new one; None when nothing waits.
@@ -183,6 +186,8 @@ def _verify_receipt(
         raise link.LinkFault("broken", text)
     if chain_at(tx, outgoing, body.number) != body.chain:
         raise link.LinkFault("fork", f"a receipt for another head at number {body.number}")
+    if len(body.outcomes) > OUTCOMES_MAX:
+        raise RefusedError(f"{len(body.outcomes)} outcomes; at most {OUTCOMES_MAX} are read", code="too-large")
     for one, following in pairwise(body.outcomes):
         if one.number >= following.number:
             raise link.LinkFault("broken", "outcomes are not in the order of their numbers")

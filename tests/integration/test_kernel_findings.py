@@ -14,7 +14,7 @@ import pytest
 
 from adapters.base import Finding, PullBatch
 from node import wire
-from node.app import erp, exchange, inventory, partners, receiving, replenishment, retention
+from node.app import erp, exchange, inventory, partners, receiving, replenishment, retention, sending
 from node.app.submit import Submission, Submitted, submit
 from node.config import (
     AdapterSettings,
@@ -22,6 +22,8 @@ from node.config import (
     ReplenishmentSettings,
     RetentionSettings,
     Settings,
+    SharingRule,
+    SharingSettings,
 )
 from node.core import link, order_book
 from node.core.document import Document
@@ -42,6 +44,7 @@ from node.core.document.replenishment import Forecast, ForecastLine
 from node.core.quantity import Quantity
 from node.core.rows import DocumentRow, HandoverRow, StockRow
 from node.errors import AdapterError, RefusedError
+from node.ports import Transaction
 from tests.companies import Company, connect, deliver, swap
 
 PIECE = 1_000_000
@@ -66,6 +69,91 @@ class Erp:
         return iter(())
 
     def push(self, document_type: str, fields: dict[str, Any], identity: str) -> str:
+        number = fields["header"]["number"]
+        if error := self.refuses.get(number):
+            raise error
+        self.posted.append(f"{document_type} {number}")
+        self.fields.append(fields)
+        return f"ERP-{len(self.posted)}"
+
+    def accepts(self) -> frozenset[str]:
+        return frozenset(TAKEN)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def buyer(tmp_path: Path) -> Company:
+    return Company(tmp_path, "Toys and More")
+
+
+@pytest.fixture
+def seller(tmp_path: Path) -> Company:
+    return Company(tmp_path, "Meyer Spielwaren", "0088:4012345000009")
+
+
+@pytest.fixture(autouse=True)
+def linked(buyer: Company, seller: Company) -> None:
+    swap(buyer, seller)
+    connect(buyer, seller)
+    for company in (buyer, seller):
+        settings(company, adapters=(AdapterSettings(name="erp", kind="jsonl", usage="test", documents=TAKEN),))
+
+
+def settings(company: Company, **changes: Any) -> Settings:
+    company.ctx = replace(company.ctx, settings=replace(company.ctx.settings, **changes))
+    return company.ctx.settings
+
+
+def order(buyer: Company, seller: Company, number: str, quantity: int = 1, item: str = "BEAR", **header: Any) -> Order:
+    return Order(
+        header=DocumentHeader(
+            number=number,
+            parties=(Party(role=PartyRole.BUYER, id=buyer.id), Party(role=PartyRole.SELLER, id=seller.id)),
+            **header,
+        ),
+        currency="EUR",
+        lines=(
+            OrderLine(
+                line_id="1",
+                line_kind=LineKind.GOODS,
+                item=ItemRef(seller_number=item),
+                quantity=Quantity(Decimal(quantity), "C62"),
+            ),
+        ),
+    )
+
+
+def cancellation(buyer: Company, number: str) -> OrderCancellation:
+    return OrderCancellation(
+        header=DocumentHeader(number=f"{number}-X"), order=DocumentKey(issuer=buyer.id, type="Order", number=number)
+    )
+
+
+def give(company: Company, to: Company, document: Document, personal: PersonalData | None = None) -> Submitted:
+    return company.do(submit, to.id, [Submission(document, personal)])[0]
+
+
+def rows(company: Company, direction: str, kind: str = "Order") -> list[DocumentRow]:
+    """Documents, oldest first."""
+    found = company.read(lambda tx: tx.documents.search(direction=direction, type=kind))
+    return sorted(found, key=lambda row: row.document_id)
+
+
+def states(company: Company, direction: str, kind: str = "Order") -> list[str]:
+    return [row.state for row in rows(company, direction, kind)]
+
+
+def handed(company: Company) -> list[HandoverRow]:
+    def found(tx: Transaction) -> list[HandoverRow]:
+        arrived = tx.documents.search(direction="in", limit=500)
+        return [row for one in reversed(arrived) if (row := tx.handovers.get(one.document_id)) is not None]
+
+    return company.store.read(found)
+
+
+def push(self, document_type: str, fields: dict[str, Any], identity: str) -> str:
         number = fields["header"]["number"]
         if error := self.refuses.get(number):
             raise error
@@ -283,10 +371,9 @@ def _session(one: Company, other: Company) -> exchange.Opening:
     return opening
 
 
-def _raw(sender: Company, receiver: Company, document: Document, number: str) -> None:
+def _raw(sender: Company, receiver: Company, document: Document, number: str, kind: str = "Order") -> None:
     """Let a document wait that our own checks would not let out, as a partner's software may."""
     body, salt = wire.encode(document), number.encode().ljust(16)
-    kind = type(document).__name__
 
     def add(tx: Any) -> None:
         document_id = tx.documents.next_ids(1)
@@ -524,3 +611,90 @@ def test_test_orders_move_no_stock_once_a_link_is_live(seller: Company, buyer: C
     connect(third, seller)
     figures = seller.read(lambda tx: tx.stock.figures([f"no:{seller.id}:BEAR"]))
     assert [row.available for row in figures] == [40 * PIECE]
+
+
+def test_a_rule_taken_out_of_the_settings_asks_for_nothing(seller: Company, buyer: Company) -> None:
+    rule = ReplenishmentRule(item="BEAR", partner=buyer.id, reorder_point=Decimal(20), order_up_to=Decimal(100))
+    settings(seller, replenishment=ReplenishmentSettings(rules=(rule,)))
+    seller.do(replenishment.load_rules)
+    settings(seller, replenishment=ReplenishmentSettings())
+    seller.do(replenishment.load_rules)
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 1)])
+    assert seller.do(replenishment.check_items, {f"no:{seller.id}:BEAR": []}) == set()
+    settings(seller, replenishment=ReplenishmentSettings(rules=(rule,)))
+    seller.do(replenishment.load_rules)
+    assert seller.do(replenishment.check_items, {f"no:{seller.id}:BEAR": []}) == {buyer.id}
+
+
+def test_a_rule_in_a_unit_that_does_not_convert_stops_no_order(seller: Company, buyer: Company) -> None:
+    rule = ReplenishmentRule(
+        item="BEAR", partner=buyer.id, reorder_point=Decimal(20), order_up_to=Decimal(100), unit="KGM"
+    )
+    settings(seller, replenishment=ReplenishmentSettings(rules=(rule,)))
+    seller.do(replenishment.load_rules)
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 1)])
+    give(buyer, seller, order(buyer, seller, "PO-1"))
+    connect(buyer, seller)
+    assert states(seller, "in") == ["taken"]
+
+
+# --- sharing and usage ------------------------------------------------------------------------------------------------
+
+
+def test_figures_of_the_test_do_not_count_once_the_link_is_live(seller: Company, buyer: Company) -> None:
+    settings(seller, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 5)])
+    connect(seller, buyer)
+    assert buyer.read(lambda tx: tx.stock.count(seller.id)) == 1
+    seller.do(partners.go_live, buyer.id)
+    deliver(seller, buyer)
+    buyer.do(partners.go_live, seller.id)
+    assert buyer.read(lambda tx: tx.stock.count(seller.id)) == 0
+    connect(seller, buyer)
+    assert buyer.read(lambda tx: tx.stock.count(seller.id)) == 1
+
+
+def test_other_sharing_rules_are_told_anew(seller: Company, buyer: Company) -> None:
+    settings(seller, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
+    seller.do(inventory.sharing_may_have_changed)
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 5), stock(seller, "HARE", 5)])
+    connect(seller, buyer)
+    assert seller.do(inventory.sharing_may_have_changed) == []
+    hidden = SharingRule(item="HARE", figure="hidden")
+    settings(seller, sharing=SharingSettings(rules=(hidden, SharingRule(figure="exact"))))
+    assert seller.do(inventory.sharing_may_have_changed) == [buyer.id]
+    connect(seller, buyer)
+    assert buyer.read(lambda tx: tx.stock.count(seller.id)) == 1
+
+
+# --- what a partner may cost us ---------------------------------------------------------------------------------------
+
+
+def test_what_a_hello_says_is_kept_within_bounds(buyer: Company, seller: Company) -> None:
+    said = seller.do(exchange.hello, buyer.id)
+    long = replace(said, accepts=("Order", *(f"{n:0500d}" for n in range(5_000))), understands=("x" * 100_000,))
+    assert isinstance(buyer.do(exchange.open_session, seller.id, long), exchange.Opening)
+    kept = buyer.partner(seller).last_hello
+    assert len(kept) < 20_000
+    assert '"Order"' in kept
+
+
+def test_a_receipt_that_names_more_than_a_batch_holds_is_refused(
+    buyer: Company, seller: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "OUTCOMES_MAX", 2)
+    last = buyer.link(seller, "out").number
+    taken = tuple(link.DocumentOutcome(number=n, outcome=link.Outcome.TAKEN) for n in range(1, 4))
+    refusal = buyer.do(exchange.take_receipt, seller.id, _signed_receipt(seller, buyer, last, taken))
+    assert refusal is not None
+    assert refusal.code == "too-large"
+
+
+def test_characters_that_no_database_takes_refuse_the_document(buyer: Company, seller: Company) -> None:
+    _raw(buyer, seller, order(buyer, seller, "PO-1", issuer=buyer.id, series="\x00"), "PO-1")
+    _raw(buyer, seller, order(buyer, seller, "PO-2", issuer=buyer.id), "PO-2", kind="Or\x00der")
+    connect(buyer, seller)
+    found = seller.read(lambda tx: tx.documents.search(direction="in", state="refused"))
+    assert len(found) == 2
+    assert all("\x00" not in str(part) for row in found for part in row if isinstance(part, str))
+    assert all("\\u0000" not in row.reasons for row in found)
