@@ -17,7 +17,7 @@ from node.ports import Store, Transaction
 
 __all__ = ["Archive", "Erased", "run"]
 
-ERASED_AT_ONCE = 500
+ERASED_AT_ONCE = 100
 _DAY_MICROS = 86_400_000_000
 
 Archive = Callable[[Sequence[DocumentRow]], None]
@@ -49,7 +49,8 @@ def _types_by_days(ctx: Context) -> dict[int, list[str]]:
     retention = ctx.settings.retention
     found: dict[int, list[str]] = {}
     for document_type in DOCUMENTS:
-        found.setdefault(retention.days.get(document_type, retention.default_days), []).append(document_type)
+        usual = retention.stock_days if document_type == "InventoryReport" else retention.default_days
+        found.setdefault(retention.days.get(document_type, usual), []).append(document_type)
     return found
 
 

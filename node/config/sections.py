@@ -209,8 +209,13 @@ class RetentionSettings:
     """How long documents are kept. What is erased leaves its hash, so the rest can still be verified."""
 
     default_days: int = setting(3_653, "for types that `days` does not name", unit="days", least=1, most=36_525)
-    days: dict[str, int] = setting(
-        {}, "by document type", unit="days", least=1, most=36_525, example={"InventoryReport": 90}
+    days: dict[str, int] = setting({}, "by document type", unit="days", least=1, most=36_525, example={"Forecast": 400})
+    stock_days: int = setting(
+        30,
+        "stock reports, if `days` does not name them: newer figures replace them soon",
+        unit="days",
+        least=1,
+        most=36_525,
     )
     personal_days: int = setting(
         90, "consumers' names and addresses beside a document", unit="days", least=1, most=36_525

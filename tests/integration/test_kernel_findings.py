@@ -613,3 +613,14 @@ def test_characters_that_no_database_takes_refuse_the_document(buyer: Company, s
     assert len(found) == 2
     assert all("\x00" not in str(part) for row in found for part in row if isinstance(part, str))
     assert all("\\u0000" not in row.reasons for row in found)
+
+
+def test_stock_reports_are_not_kept_like_invoices(buyer: Company, seller: Company) -> None:
+    settings(seller, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 5)])
+    give(buyer, seller, order(buyer, seller, "PO-1"))
+    connect(seller, buyer)
+    buyer.clock.move(days=31)
+    retention.run(buyer.store, buyer.ctx)
+    assert {row.body for row in rows(buyer, "in", "InventoryReport")} == {None}
+    assert all(row.body for row in rows(buyer, "out"))
