@@ -9,7 +9,10 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-__all__ = ["Health"]
+__all__ = ["WATCHES_MAX", "Health"]
+
+WATCHES_MAX = 32
+"""Watches at once. They never end, and must not take the calls that the server answers away from documents."""
 
 
 class Health:
@@ -19,6 +22,7 @@ class Health:
         self._admit = admit
         self._service = service
         self._inner = health.aio.HealthServicer()
+        self._watching = 0
 
     def join(self, server: grpc.aio.Server) -> None:
         """Offer the service on this server."""
@@ -41,7 +45,13 @@ class Health:
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         """As Check, and again whenever it changes."""
         await self._admit(context)
-        await self._inner.Watch(request, context)
+        if self._watching >= WATCHES_MAX:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "ask Check now and then instead")
+        self._watching += 1
+        try:
+            await self._inner.Watch(request, context)
+        finally:
+            self._watching -= 1
 
     async def List(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         """Not offered: there is one service."""

@@ -20,7 +20,7 @@ from node.core.card import TlsKey
 from node.core.document.common import Reason
 from node.errors import ConfigError, UnavailableError
 from node.keyring import Keyring, TlsIdentity
-from node.transport import tls
+from node.transport import health, tls
 from node.transport.client import Dialler, pause_seconds
 from node.transport.contract import ALREADY_CONNECTED, REVOKED, SUPERSEDED, Ended, Limits, Move
 from node.transport.hub import Hub
@@ -336,6 +336,24 @@ def test_health_is_told_to_partners_alone(tmp_path: Path) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.Check(request)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    run(case)
+
+
+def test_watches_take_no_call_away_from_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "WATCHES_MAX", 1)
+
+    async def case() -> None:
+        a, b = pair(tmp_path)
+        async with b.serving(), a.channel(b) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service=SERVICE)
+            first = stub.Watch(request)
+            assert (await first.read()).status == health_pb2.HealthCheckResponse.SERVING
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.Watch(request).read()
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            first.cancel()
 
     run(case)
 
