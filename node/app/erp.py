@@ -16,7 +16,7 @@ from typing import Any
 from adapters.base import Adapter, Change, PullBatch, StockColumns
 from adapters.base import Finding as RowFinding
 from node import stock_wire, wire
-from node.app import inventory, replenishment
+from node.app import inventory, refusals, replenishment
 from node.app.context import Context
 from node.app.identity import identity_of
 from node.app.submit import Submission, submit
@@ -49,11 +49,17 @@ class Pulled:
     refused: int = 0
     stock_lines: int = 0
     findings: list[RowFinding] = field(default_factory=list)
+    kept: list[tuple[Change, list[Finding]]] = field(default_factory=list)  # refused in the part at hand
     wake: set[str] = field(default_factory=set)
 
 
-def pull_once(store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter) -> Pulled:
-    """Pull everything new from one system and submit it. Raises AdapterError when the system cannot be read."""
+def pull_once(
+    store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter, *, retry_all: bool = False
+) -> Pulled:
+    """Pull everything new from one system and submit it, and try again what was refused before.
+
+    Only refusals that may pass by themselves, unless `retry_all`. Raises AdapterError when the system cannot be read.
+    """
     cursor = store.read(lambda tx: tx.settings.cursor(settings.name))
     if cursor is None or not cursor.confirmed:
         raise RefusedError(
@@ -62,6 +68,11 @@ def pull_once(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ad
             hint=f"`hansa adapter start {settings.name}` shows what the first pull would send, and asks.",
         )
     pulled = Pulled()
+    before = store.read(lambda tx: refusals.kept(tx, settings.name))
+    again = [one.change for one in before if retry_all or one.may_pass]
+    if again:
+        part = PullBatch(cursor="", changes=again)
+        store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
     for batch in adapter.pull(cursor.cursor or None):
         for part in _parts(batch):
             store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
@@ -89,6 +100,7 @@ def _slice(chunk: StockColumns, first: int, end: int) -> StockColumns:
 
 def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
     pulled.findings += batch.findings
+    pulled.kept = []
     by_partner: dict[str, list[tuple[Change, Submission]]] = {}
     for change in batch.changes:
         if change.document_type == "InventoryReport":
@@ -100,6 +112,8 @@ def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pu
         _submit(tx, ctx, partner_id, given, pulled)
     for columns in batch.stock:
         _take_stock(tx, ctx, columns, pulled)
+    if lost := refusals.keep(tx, settings.name, batch.changes, pulled.kept, ctx.now_micros()):
+        ctx.log.error("%d refused documents of %s are kept no longer: too many", lost, settings.name)
     if batch.cursor:
         tx.settings.put_cursor(CursorRow(settings.name, batch.cursor, 1, ctx.now_micros()))
         _remember_findings(tx, settings.name, pulled.findings)
@@ -179,6 +193,7 @@ def _submit(
 
 def _refuse(pulled: Pulled, change: Change, findings: Sequence[Finding]) -> None:
     pulled.refused += 1
+    pulled.kept.append((change, list(findings)))
     pulled.findings += [
         RowFinding(rule=one.rule, path=one.path, text=one.text, source=change.origin, row=change.key)
         for one in findings

@@ -187,7 +187,7 @@ def _adapter_commands(add: Group) -> None:
     for name, meaning in (
         ("check", "try settings, connection and mapping, changing nothing"),
         ("preview", "show what a pull would send, sending nothing"),
-        ("pull", "take what is new now, instead of at the next turn"),
+        ("pull", "take what is new now, and try again what was refused"),
     ):
         parser = add(name, meaning)
         parser.add_argument("name", help="the adapter's name in our settings")

@@ -233,6 +233,23 @@ def _adapters(output: Output, told: Result) -> None:
             output.heading(f"{one['name']}: what its last pulls did not take")
         for text in one["findings"]:
             output.line(f"  {text}")
+        if one["refused"]:
+            output.heading(f"{one['name']}: documents that could not be sent, kept")
+            output.table(
+                ["type", "key", "from", "since", "why", "next try"],
+                [
+                    [
+                        kept["type"],
+                        kept["key"],
+                        kept["origin"],
+                        _time(kept["since"]),
+                        "; ".join(kept["reasons"]),
+                        "by itself" if kept["tried_again"] else f"after mending: hansa adapter pull {one['name']}",
+                    ]
+                    for kept in one["refused"]
+                ],
+                empty="",
+            )
     output.note(f"installed kinds: {shown(told['installed'])}")
 
 

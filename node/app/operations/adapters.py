@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.base import Change, Finding, StockColumns
 from adapters.base import preview as preview_of
-from node.app import erp, systems
+from node.app import erp, refusals, systems
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Report, operation
 from node.core.rows import CursorRow
@@ -28,7 +28,8 @@ def adapter_list(host: Host) -> dict[str, Any]:
     names = [one.name for one in host.ctx.settings.adapters]
     cursors = host.store.read(lambda tx: [tx.settings.cursor(name) for name in names])
     findings = host.store.read(lambda tx: [tx.settings.get(f"findings {name}") for name in names])
-    for one, cursor, found in zip(host.ctx.settings.adapters, cursors, findings, strict=True):
+    refused = host.store.read(lambda tx: [refusals.kept(tx, name) for name in names])
+    for one, cursor, found, waiting in zip(host.ctx.settings.adapters, cursors, findings, refused, strict=True):
         told.append(
             {
                 "name": one.name,
@@ -38,9 +39,21 @@ def adapter_list(host: Host) -> dict[str, Any]:
                 "started": cursor is not None and bool(cursor.confirmed),
                 "pulled_at": moment(cursor.at) if cursor and cursor.cursor else "",
                 "findings": json.loads(found) if found else [],
+                "refused": [_refused(kept) for kept in waiting],
             }
         )
     return {"adapters": told, "installed": systems.kinds()}
+
+
+def _refused(kept: refusals.Kept) -> dict[str, Any]:
+    return {
+        "type": kept.change.document_type,
+        "key": kept.change.key,
+        "origin": kept.change.origin,
+        "since": moment(kept.since),
+        "tried_again": kept.may_pass,
+        "reasons": [f"{one.path}: {one.text}" if one.path else one.text for one in kept.findings],
+    }
 
 
 @operation("adapter.check")
@@ -123,11 +136,11 @@ def adapter_start(host: Host, *, name: str, start_from: date | None = None) -> d
 
 @operation("adapter.pull")
 def adapter_pull(host: Host, *, name: str, report: Report) -> dict[str, Any]:
-    """Take what is new now, and hand over what waits for this system."""
+    """Take what is new now, try again what was refused, and hand over what waits for this system."""
     settings = host.ctx.settings.adapter(name)
     with host.adapter(name) as adapter:
         report(f"reading {name}")
-        pulled = erp.pull_once(host.store, host.ctx, settings, adapter)
+        pulled = erp.pull_once(host.store, host.ctx, settings, adapter, retry_all=True)
         report("handing over")
         pushed = erp.push_due(host.store, host.ctx, settings, adapter)
     if host.live is not None:
