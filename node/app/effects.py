@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node import wire
-from node.app import inventory, orders, partners, replenishment, terms
+from node.app import drawdown, inventory, orders, partners, replenishment, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
 from node.app.outcomes import reasons_text
 from node.core import link, order_book, validation
 from node.core.document import DOCUMENTS, Document, document_key, header_of
-from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import Reason, Usage
 from node.core.document.order import Order
 from node.core.finding import Finding
@@ -210,7 +209,7 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
         if isinstance(one.document, Order) and one.state == "taken" and one.duplicate_of is None:
             before = (other.document for other in earlier.values() if isinstance(other.document, Order))
             _check_terms(tx, ctx, partner.partner_id, one, one.document, before)
-        if one.state == "taken" and one.object_key in held:
+        if one.state == "taken" and one.duplicate_of is None and one.object_key in held:
             one.hold([Reason(code="waits-behind", text="an earlier document on the same business object is held")])
         if one.state == "held":
             held.add(one.object_key)
@@ -314,7 +313,7 @@ def _write(
         if one.stock is not None:
             inventory.take_report(tx, ctx, partner_id, one.stock)
     documents = [one.document for one in standing if one.document is not None and one.stock is None]
-    felt = _felt(tx, documents)
+    felt = drawdown.felt(tx, partner_id, documents)
     inventory.take_documents(tx, ctx, partner_id, felt)
     result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):
@@ -328,15 +327,6 @@ def _write(
         for one in arrivals
         if one.state != "taken" or one.reasons
     ]
-
-
-def _felt(tx: Transaction, documents: list[Document]) -> list[Document]:
-    """What may move our own stock: test documents do not, once a link of ours is live and partners rely on it."""
-    if all(header_of(one).usage == Usage.PRODUCTION for one in documents):
-        return documents
-    if all(row.usage == "TEST" for row in tx.partners.all()):
-        return documents
-    return [one for one in documents if header_of(one).usage == Usage.PRODUCTION or isinstance(one, ItemCatalogue)]
 
 
 def _goes_to_erp(ctx: Context, one: _Arrival) -> bool:
@@ -471,7 +461,7 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
         tx.handovers.add(handovers)
         result.handed_over = True
     documents = [one.document for one in taken if one.document is not None and one.stock is None]
-    felt = _felt(tx, documents)
+    felt = drawdown.felt(tx, partner_id, documents)
     inventory.take_documents(tx, ctx, partner_id, felt)
     result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):

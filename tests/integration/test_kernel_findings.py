@@ -510,6 +510,15 @@ def test_arrivals_are_counted_place_by_place(seller: Company, buyer: Company) ->
     assert requested() == [0, 60]
 
 
+def test_a_revised_order_draws_only_what_it_orders_in_addition(seller: Company, buyer: Company) -> None:
+    seller.do(inventory.put_own, [stock(seller, "BEAR", 50)])
+    for quantity, left in ((10, 40), (12, 38), (5, 38)):
+        give(buyer, seller, order(buyer, seller, "PO-1", quantity))
+        connect(buyer, seller)
+        figures = seller.read(lambda tx: tx.stock.figures([f"no:{seller.id}:BEAR"]))
+        assert [row.available for row in figures] == [left * PIECE]
+
+
 def test_test_orders_move_no_stock_once_a_link_is_live(seller: Company, buyer: Company, tmp_path: Path) -> None:
     third = Company(tmp_path, "Spielkiste")
     swap(third, seller)
