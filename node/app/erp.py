@@ -33,6 +33,9 @@ from node.ports import Store, Transaction
 __all__ = ["Pulled", "give_up", "pull_once", "push_due", "retry"]
 
 PUSHED_AT_ONCE = 100
+MISSES_MAX = 3
+"""After so many documents in a row that the system could not take now, it is away: the others keep their tries."""
+
 STOCK_ROWS_AT_ONCE = 2_500
 """Rows of our own stock stored in one transaction: an order that comes meanwhile waits for no more than that."""
 
@@ -263,26 +266,26 @@ def push_due(store: Store, ctx: Context, settings: AdapterSettings, adapter: Ada
     Nothing overtakes an earlier document of the same business object, such as a change the order that it changes.
     """
     types = sorted(adapter.accepts() & set(settings.documents)) if settings.documents else sorted(adapter.accepts())
-    posted = after = 0
+    posted = after = misses = 0
     behind = _not_yet(store, ctx)
     while True:
         read = partial(_due, now=ctx.now_micros(), types=types, usage=settings.usage.upper(), after=after)
         due = store.read(read)
         if not due:
             return posted
-        failed = False
         for handover, row in due:
             after = row.document_id
             place = (row.partner_id, row.object_key)
             if behind.get(place, after) < after:
                 continue
-            if _push(store, ctx, adapter, handover, row):
-                posted += 1
-            else:
-                behind[place] = after
-                failed = True
-        if failed:
-            return posted
+            state = _push(store, ctx, adapter, handover, row)
+            if state == "posted":
+                posted, misses = posted + 1, 0
+                continue
+            behind[place] = after
+            misses += state == "waiting"
+            if misses == MISSES_MAX:
+                return posted
 
 
 def _not_yet(store: Store, ctx: Context) -> dict[tuple[str, str], int]:
@@ -301,26 +304,27 @@ def _due(
     return [(handover, row) for handover in rows if (row := tx.documents.get(handover.document_id)) is not None]
 
 
-def _push(store: Store, ctx: Context, adapter: Adapter, handover: HandoverRow, row: DocumentRow) -> bool:
+def _push(store: Store, ctx: Context, adapter: Adapter, handover: HandoverRow, row: DocumentRow) -> str:
+    """Hand one document over; returns the state that this leaves it in."""
     text, permanent = "", False
     try:
         document = wire.decode_document(row.type, row.body or b"")
         identity = "|".join(map(str, (row.partner_id, *identity_of(document))))
         reference = adapter.push(row.type, fields_for_erp(document, row), identity)
     except AdapterError as error:
-        text, permanent = error.message, error.permanent
+        text, permanent = error.message or "the adapter gave no reason", error.permanent
     except Exception as error:
         # A fault of the adapter's, which must stop this document only.
         ctx.log.exception("the adapter failed on %s %s", row.type, row.doc_number, extra={"partner": row.partner_id})
         text = f"the adapter failed: {type(error).__name__}: {error}"
     if text:
-        store.write(lambda tx: _failed(tx, ctx, handover, text, permanent))
+        state = store.write(lambda tx: _failed(tx, ctx, handover, text, permanent))
         ctx.log.warning(
             "%s %s could not be handed over: %s", row.type, row.doc_number, text, extra={"partner": row.partner_id}
         )
-        return False
+        return state
     store.write(lambda tx: _posted(tx, ctx, handover, row, document, reference))
-    return True
+    return "posted"
 
 
 def fields_for_erp(document: Document, row: DocumentRow) -> dict[str, Any]:
@@ -340,19 +344,22 @@ def _posted(
     _verdict(tx, ctx, row, document, ApplicationOutcome.POSTED, reference, "")
 
 
-def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, text: str, permanent: bool) -> None:
+def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, text: str, permanent: bool) -> str:
+    """Remember a failed try; returns the state that this leaves the document in."""
     limits = ctx.settings.limits
     attempts = handover.attempts + 1
     pause = min(limits.handover_first_seconds * 2 ** min(attempts - 1, 20), limits.handover_seconds_max)
     given_up = permanent or attempts >= limits.handover_attempts_max
+    state = "failed" if given_up else "waiting"
     tx.handovers.put(
         handover._replace(
-            state="failed" if given_up else "waiting",
+            state=state,
             attempts=attempts,
             next_at=ctx.now_micros() + pause * 1_000_000,
             error=text[:1000],
         )
     )
+    return state
 
 
 def _verdict(

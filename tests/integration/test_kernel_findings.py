@@ -426,6 +426,20 @@ def test_a_system_that_is_away_does_not_starve_the_one_for_the_other_usage(
     assert system.posted == ["Order PO-4"]
 
 
+def test_a_system_that_is_away_does_not_wear_out_what_waits(buyer: Company, seller: Company) -> None:
+    for number in range(9):
+        give(buyer, seller, order(buyer, seller, f"PO-{number}"))
+    connect(buyer, seller)
+    system = Erp()
+    system.refuses = {f"PO-{number}": AdapterError("closed for the night") for number in range(9)}
+    push(seller, system)
+    assert sum(row.attempts for row in handed(seller)) == 3
+    system.refuses.clear()
+    assert push(seller, system) == 6
+    seller.clock.move(hours=1)
+    assert push(seller, system) == 3
+
+
 def test_nothing_is_erased_before_our_own_system_has_it(buyer: Company, seller: Company) -> None:
     settings(seller, retention=RetentionSettings(days={"Order": 30}, personal_days=10))
     personal = PersonalData(entries=(PersonalEntry(name="Erika Mustermann"),))
