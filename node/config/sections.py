@@ -112,8 +112,8 @@ class LimitSettings:
         60, "how long a batch may stay without receipt before the session is begun anew", unit="s", least=5, most=3_600
     )
     keepalive_seconds: int = setting(30, "how often a silent session is tried", unit="s", least=5, most=3_600)
-    dial_first_seconds: int = setting(
-        1, "pause after the first failed call; doubles with each failure", unit="s", least=1, most=60
+    dial_first_ms: int = setting(
+        200, "longest pause after the first failed call; doubles with each failure", unit="ms", least=1, most=60_000
     )
     dial_seconds_max: int = setting(
         300, "longest pause between calls; calling never ends", unit="s", least=1, most=86_400

@@ -160,7 +160,7 @@ class Links:
             tls_keys=lambda: frozenset(key.spki_sha256 for key in self._peers.trusted.get(partner_id, ())),
             options=tls.CHANNEL_OPTIONS,
             random=self._services.ctx.random,
-            first_seconds=limits.dial_first_seconds,
+            first_seconds=limits.dial_first_ms / 1000,
             longest_seconds=limits.dial_seconds_max,
             keepalive_seconds=limits.keepalive_seconds,
         )
