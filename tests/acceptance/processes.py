@@ -196,10 +196,7 @@ class Company:
         self.name, self.home, self.line = name, folder / name.lower().replace(" ", "-"), line
         self.home.mkdir(mode=0o700)
         listen = 'listen = "127.0.0.1:0"\n' if line else ""
-        text = (
-            f"[node]\n{listen}grace_seconds = 5\n[limits]\ndial_seconds_max = 1\n"
-            f"{limits}\n{settings}"
-        )
+        text = f"[node]\n{listen}grace_seconds = 5\n[limits]\ndial_seconds_max = 1\n{limits}\n{settings}"
         (self.home / "hansa.toml").write_text(text, encoding="utf-8")
         self.process: Process | None = None
         self.running = threading.Event()
