@@ -157,6 +157,12 @@ class DocumentStore(Protocol):
     def waiting(self, partner_id: str, limit: int, aged_before: int) -> list[DocumentRow]:
         """Documents without a number, by priority (those stored before `aged_before` count as most urgent), then id."""
 
+    def first_waiting(self, partner_id: str) -> int | None:
+        """The lowest id of those that wait for a partner, None where nothing waits; found at once."""
+
+    def count_waiting(self, partner_id: str, most: int) -> int:
+        """How many wait for a partner, counted up to `most`: it takes as long as there are many."""
+
     def waiting_partners(self) -> list[str]:
         """Partners for whom documents wait for a number."""
 

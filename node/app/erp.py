@@ -116,10 +116,19 @@ def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pu
     for columns in batch.stock:
         _take_stock(tx, ctx, columns, pulled)
     if lost := refusals.keep(tx, settings.name, batch.changes, pulled.kept, ctx.now_micros()):
+        _stop_where_full(pulled)
         ctx.log.error("%d refused documents of %s are kept no longer: too many", lost, settings.name)
     if batch.cursor:
         tx.settings.put_cursor(CursorRow(settings.name, batch.cursor, 1, ctx.now_micros()))
         _remember_findings(tx, settings.name, pulled.findings)
+
+
+def _stop_where_full(pulled: Pulled) -> None:
+    """Raise RefusedError rather than lose what only waits for room: the cursor stays, and the next pull tries again."""
+    for _, findings in pulled.kept:
+        if findings and findings[0].rule == "too-many-waiting":
+            hint = "It goes on when the partner has taken some, or when limits.waiting_documents is raised."
+            raise RefusedError(f"nothing more is pulled: {findings[0].text}", code="too-many-waiting", hint=hint)
 
 
 def _routed(tx: Transaction, change: Change, pulled: Pulled) -> list[tuple[str, Submission]]:

@@ -84,7 +84,7 @@ class _Outgoing:
 def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence[Submission]) -> list[Submitted]:
     """Take documents for a partner, each on its own merits; one refused does not stop the others.
 
-    Raises RefusedError when the partner cannot get documents at all.
+    Raises RefusedError when the partner cannot get documents at all, or when too many wait for it already.
     """
     partner = _partner(tx, partner_id)
     own = tx.partners.own().partner_id
@@ -95,6 +95,7 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     for offset, one in enumerate(outgoing):
         one.document_id = first + offset
     _identify(tx, ctx, partner, outgoing)  # a duplicate takes the id of the document that is there
+    _check_room(tx, ctx, partner, first, sum(one.state == "waiting" for one in outgoing))
     _apply(tx, ctx, partner, outgoing)
     at = wire.micros(now)
     tx.documents.add([_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"])
@@ -185,6 +186,32 @@ def _identify(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list
                 _revise(one)
         if one.state == "waiting":
             earlier[one.identity] = one
+
+
+def _check_room(tx: Transaction, ctx: Context, partner: PartnerRow, next_id: int, count: int) -> None:
+    """Raise RefusedError when `count` more documents, whose ids begin at `next_id`, are too many to wait for a partner.
+
+    Each has an id of its own, so no more wait than there are ids since the first of them. Only where that does not
+    decide are they counted, and it is kept up to which id there is room for certain.
+    """
+    most = ctx.settings.limits.waiting_documents
+    oldest = tx.documents.first_waiting(partner.partner_id) if count else None
+    if count == 0 or (oldest is None and count <= most) or (oldest is not None and next_id - oldest + count <= most):
+        return
+    place = f"room {partner.partner_id}"
+    limit, _, until = (tx.settings.get(place) or "0 0").partition(" ")
+    if int(limit) == most and next_id + count <= int(until):
+        return
+    waiting = tx.documents.count_waiting(partner.partner_id, most)
+    if waiting + count > most:
+        name = partner.name or partner.partner_id
+        raise RefusedError(
+            f"with {count} more, over {most} documents would wait for {name}",
+            code="too-many-waiting",
+            hint="Submit again when the partner has taken some: `hansa status` shows whether it is connected. "
+            "Or raise limits.waiting_documents.",
+        )
+    tx.settings.put(place, f"{most} {next_id + most - waiting}")
 
 
 def _revised_here(row: DocumentRow | None, first: _Outgoing | None) -> bool:

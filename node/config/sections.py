@@ -101,6 +101,12 @@ class LimitSettings:
     batch_documents: int = setting(512, "documents in one batch", least=1, most=4_096)
     batch_documents_accepted: int = setting(4_096, "documents in one batch of a partner", least=1, most=100_000)
     batches_in_flight: int = setting(2, "batches sent and not yet receipted", least=1, most=16)
+    waiting_documents: int = setting(
+        1_000_000,
+        "documents that may wait for one partner; beyond it nothing more is taken for it",
+        least=1,
+        most=1_000_000_000,
+    )
     sessions_max: int = setting(256, "partners connected at once", least=1, most=10_000)
     queries_per_second: int = setting(
         50, "questions answered for one partner; more are refused", unit="1/s", least=1, most=10_000

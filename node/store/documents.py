@@ -100,10 +100,14 @@ class DocumentStatements:
             sa.select(_C.document_id).where(_WAITING, _OF_PARTNER, _OLD).limit(sa.literal_column("1")).offset(_ZERO),
             *("partner_id", "aged_before"),
         )
+        one: Any = sa.literal_column("1")
+        of_partner = sa.select(_C.document_id).where(_WAITING, _OF_PARTNER).order_by(_C.document_id)
+        self.first_waiting = sql(of_partner.limit(one).offset(_ZERO), "partner_id")
+        counted = of_partner.limit(parameter("limit")).offset(_ZERO).subquery()
+        self.count_waiting = sql(sa.select(sa.func.count()).select_from(counted), "partner_id", "limit")
         # From one partner to the next, each found at once: DISTINCT would look at every waiting document. The order is
         # that of the index on urgency, and so decides for it.
         waiting = sa.select(_C.partner_id).where(_WAITING).order_by(_C.partner_id, *by_urgency)
-        one: Any = sa.literal_column("1")
         first = sa.select(waiting.limit(one).offset(_ZERO).scalar_subquery().label("who")).cte(
             "waiting", recursive=True
         )
@@ -217,6 +221,15 @@ class Documents:
         if len(old) < limit:
             old += run(make, sql.urgent_young, partner_id, aged_before, limit - len(old))
         return old
+
+    def first_waiting(self, partner_id: str) -> int | None:
+        """The lowest id of those that wait for a partner, None where nothing waits; found at once."""
+        return next(iter(self._session.values(self._sql.first_waiting, partner_id)), None)
+
+    def count_waiting(self, partner_id: str, most: int) -> int:
+        """How many wait for a partner, counted up to `most`: it takes as long as there are many."""
+        count: int = self._session.values(self._sql.count_waiting, partner_id, most)[0]
+        return count
 
     def waiting_partners(self) -> list[str]:
         """Partners for whom documents wait for a number."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.base import Change, Finding, PullBatch, next_cursor
+from node import wire
 from node.app import erp, refusals
-from node.config import AdapterSettings
+from node.app.submit import Submission, submit, withdraw
+from node.config import AdapterSettings, LimitSettings
 from node.core.rows import CursorRow
+from node.errors import RefusedError
 from tests.companies import Company, connect, swap
 
 ERP = AdapterSettings(name="erp", kind="jsonl")
@@ -97,3 +102,69 @@ def test_a_wrong_document_is_kept_until_it_is_exported_anew(buyer: Company) -> N
     erp.pull_once(buyer.store, buyer.ctx, ERP, system)
     assert waiting(buyer) == ["P1", "P2"]
     assert buyer.read(refusals.kept, "erp") == []
+
+
+def limit_waiting(company: Company, most: int) -> None:
+    settings = replace(company.ctx.settings, limits=LimitSettings(waiting_documents=most))
+    company.ctx = replace(company.ctx, settings=settings)
+
+
+def submit_orders(company: Company, *numbers: str) -> list[str]:
+    (seller,) = company.read(lambda tx: tx.partners.all())
+    given = [Submission(wire.from_fields("Order", order(number, "1").fields)) for number in numbers]
+    return [one.state for one in company.do(submit, seller.partner_id, given)]
+
+
+def test_no_more_documents_wait_for_a_partner_than_the_limit(buyer: Company) -> None:
+    limit_waiting(buyer, 3)
+    assert submit_orders(buyer, "P1", "P2") == ["waiting"] * 2
+    with pytest.raises(RefusedError, match="over 3 documents would wait for Seller") as caught:
+        submit_orders(buyer, "P3", "P4")
+    assert caught.value.code == "too-many-waiting"
+    assert "limits.waiting_documents" in caught.value.hint
+    assert waiting(buyer) == ["P1", "P2"]
+    assert submit_orders(buyer, "P3") == ["waiting"]
+    assert submit_orders(buyer, "P1", "P3") == ["duplicate"] * 2
+    with pytest.raises(RefusedError):
+        submit_orders(buyer, "P4")
+    limit_waiting(buyer, 4)
+    assert submit_orders(buyer, "P1", "P4") == ["duplicate", "waiting"]
+
+
+def test_what_waits_for_room_is_never_lost(buyer: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "KEPT_MAX", 2)
+    limit_waiting(buyer, 1)
+    system = Erp(*(order(f"P{number}", "1") for number in range(1, 6)))
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="nothing more is pulled") as caught:
+            erp.pull_once(buyer.store, buyer.ctx, ERP, system)
+        assert caught.value.code == "too-many-waiting"
+    assert waiting(buyer) == ["P1"]
+    assert [one.change.key for one in buyer.read(refusals.kept, "erp")] == ["P2", "P3"]
+    limit_waiting(buyer, 9)
+    erp.pull_once(buyer.store, buyer.ctx, ERP, system)
+    assert waiting(buyer) == ["P1", "P2", "P3", "P4", "P5"]
+
+
+def test_the_limit_holds_when_ids_do_not_tell_how_many_wait(buyer: Company) -> None:
+    limit_waiting(buyer, 6)
+    chance = random.Random(7)
+    given: list[str] = []
+    refused = 0
+    for step in range(60):
+        buyer.store.write(lambda tx: tx.documents.next_ids(chance.choice([1, 5, 40])))
+        numbers = [f"P{step}.{place}" for place in range(chance.randint(1, 3))]
+        if len(given) + len(numbers) <= 6:
+            assert submit_orders(buyer, *numbers) == ["waiting"] * len(numbers)
+            given += numbers
+        else:
+            with pytest.raises(RefusedError):
+                submit_orders(buyer, *numbers)
+            refused += 1
+        for _ in range(chance.choice([0, 0, 2])):
+            if given:
+                number = given.pop(chance.randrange(len(given)))
+                (row,) = buyer.read(lambda tx, one: tx.documents.search(number=one), number)
+                buyer.do(withdraw, row.document_id)
+        assert waiting(buyer) == sorted(given)
+    assert refused > 5

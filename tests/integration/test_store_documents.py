@@ -215,6 +215,22 @@ def test_a_number_is_given_once(store: Database) -> None:
             store.write(lambda tx, wrong=wrong: tx.documents.add([document(9, **wrong)]))  # type: ignore[misc]
 
 
+def test_how_many_wait_for_a_partner(store: Database) -> None:
+    def told(partner_id: str) -> tuple[int | None, list[int]]:
+        def ask(tx: Transaction) -> tuple[int | None, list[int]]:
+            counts = [tx.documents.count_waiting(partner_id, most) for most in (0, 1, 3, 4, 9)]
+            return tx.documents.first_waiting(partner_id), counts
+
+        return store.read(ask)
+
+    assert told(ANNA) == (None, [0] * 5)
+    theirs = [document(place, partner_id=BERT) for place in (2, 5)]
+    gone = [document(place, state="withdrawn") for place in (1, 6)]
+    store.write(lambda tx: tx.documents.add([*theirs, *gone, *(document(place) for place in (3, 4, 7, 8))]))
+    assert told(ANNA) == (3, [0, 1, 3, 4, 4])
+    assert told(BERT) == (2, [0, 1, 2, 2, 2])
+
+
 def test_held_objects_and_search(store: Database) -> None:
     rows = [
         received(1, 1, state="held", object_key="order:1"),

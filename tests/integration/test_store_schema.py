@@ -99,6 +99,8 @@ PLANS = {
     "documents.urgent_young": (STATEMENTS.documents.urgent_young, "ix_document_waiting"),
     "documents.first_come": (STATEMENTS.documents.first_come, "ix_document_arrival"),
     "documents.any_old": (STATEMENTS.documents.any_old, "ix_document_age"),
+    "documents.first_waiting": (STATEMENTS.documents.first_waiting, "ix_document_arrival"),
+    "documents.count_waiting": (STATEMENTS.documents.count_waiting, "ix_document_arrival"),
     "documents.waiting_partners": (STATEMENTS.documents.waiting_partners, "ix_document_waiting"),
     "documents.held_objects": (STATEMENTS.documents.held_objects, "ix_document_held"),
     "documents.erasable": (STATEMENTS.documents.erasable[False], "ix_document_kept"),
