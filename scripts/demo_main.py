@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,8 @@ def main() -> int:
         return 2
     began = time.monotonic()
     good = False
+    # Being told to end is as good as Ctrl-C: the companies' processes end with us.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         good = _run(options, folder, console, began)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from node.cli.output import Output, shown
@@ -14,6 +15,7 @@ Result = Mapping[str, Any]
 ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "completed"})
 """Statuses of orders of which nothing more is to come."""
 
+PIECE_FIGURES = ("despatched", "received", "invoiced", "open")
 FIGURES = ("ordered", "accepted", "despatched", "received", "invoiced", "open")
 
 
@@ -73,9 +75,68 @@ def _order(output: Output, one: Result) -> None:
     for line in one["lines"]:
         for remark in line["remarks"]:
             output.line(f"line {line['line_id']}: {remark}")
-        for piece in line["pieces"]:
-            if piece["reason"]:
-                output.line(f"line {line['line_id']}: {piece['quantity']} {piece['outcome']}: {piece['reason']}")
+    _pieces(output, one)
+    _history(output, one)
+
+
+def _pieces(output: Output, one: Result) -> None:
+    """The pieces of lines that were not simply accepted whole."""
+    rows = [
+        [
+            line["line_id"],
+            piece["quantity"],
+            piece["outcome"].replace("_", " "),
+            piece["promised_on"] or "",
+            *(piece[name] for name in PIECE_FIGURES),
+            ("late; " if piece["late"] else "") + piece["reason"],
+        ]
+        for line in one["lines"]
+        for piece in sorted(line["pieces"], key=lambda piece: piece["schedule_id"])
+        if len(line["pieces"]) > 1 or piece["outcome"] != "accepted" or piece["promised_on"]
+    ]
+    if rows:
+        output.heading("Pieces")
+        output.table(
+            ["line", "quantity", "answer", "promised", *PIECE_FIGURES, "why"],
+            rows,
+            empty="",
+            right=" ".join(("quantity", *PIECE_FIGURES)),
+        )
+
+
+def _history(output: Output, one: Result) -> None:
+    """What was said by whom and when: one row for each document and what it did."""
+    said: dict[tuple[str, str, str, str], list[Result]] = {}
+    for line in one["lines"]:
+        for event in line["history"]:
+            key = (event["at"], event["by"], event["reference"], event["event"])
+            said.setdefault(key, []).append(event)
+    if not said:
+        return
+    buyer, seller = ("we", one["partner_name"]) if one["role"] == "buyer" else (one["partner_name"], "we")
+    rows = []
+    for (at, by, reference, event), events in sorted(said.items()):
+        total = sum((Decimal(each["quantity"]) for each in events), Decimal(0))
+        what = event.replace("_", " ") + ("" if any(each["standing"] for each in events) else ", replaced since")
+        rows.append(
+            [
+                at.replace("T", " ").rstrip("Z"),
+                buyer if by == "buyer" else seller,
+                reference,
+                what,
+                f"{total.normalize():f}",
+                str(len(events)),
+                ", ".join(dict.fromkeys(each["on"] for each in events if each["on"])),
+                ", ".join(dict.fromkeys(each["detail"] for each in events if each["detail"])),
+            ]
+        )
+    output.heading("What happened")
+    output.table(
+        ["when (UTC)", "who", "document", "what", "quantity", "lines", "for", "with"],
+        rows,
+        empty="",
+        right="quantity lines",
+    )
 
 
 def _line(line: Result) -> list[str]:

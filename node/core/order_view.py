@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -53,10 +53,16 @@ _PARTIAL = {
 }
 
 
+def _instant(micros: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+
+
 def _plain(value: Any) -> Any:
     """A view's value as JSON has it: decimals as text, so that none is rounded."""
     if isinstance(value, Decimal):
         return format_decimal(value)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     if isinstance(value, _View):
@@ -85,7 +91,7 @@ class EventView(_View):
     on: str | None
     reference: str
     detail: str
-    at: int
+    at: datetime
     standing: bool
 
 
@@ -99,7 +105,7 @@ class PieceView(_View):
     reason: str
     schedule_id: str
     reference: str
-    at: int | None
+    at: datetime | None
     despatched: Decimal
     received: Decimal
     invoiced: Decimal
@@ -164,7 +170,7 @@ class OrderView(_View):
     kind: str
     currency: str
     usage: str
-    issued_at: int
+    issued_at: datetime
     customer_order: str
     seller_order_number: str
     status: str
@@ -210,7 +216,20 @@ def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEv
     tracking = dict.fromkeys(name for line in views for name in line.tracking)
     waits = "seller" if any(x.unanswered or x.cancel_requested or x.change_requested is not None for x in views) else ""
     return OrderView(
-        *order[:-1],
+        order_id=order.order_id,
+        partner_id=order.partner_id,
+        role=order.role,
+        issuer=order.issuer,
+        unit=order.unit,
+        number=order.number,
+        series=order.series,
+        revision=order.revision,
+        kind=order.kind,
+        currency=order.currency,
+        usage=order.usage,
+        issued_at=_instant(order.issued_at),
+        customer_order=order.customer_order,
+        seller_order_number=order.seller_order_number,
         status=_order_status([line.status for line in views]),
         late=any(line.late for line in views),
         waits_for=waits,
@@ -359,7 +378,7 @@ def _event(order: OrderRow, event: LineEventRow) -> EventView:
         on=event.on,
         reference=event.reference,
         detail=detail,
-        at=event.at,
+        at=_instant(event.at),
         standing=bool(event.standing),
     )
 
@@ -429,7 +448,7 @@ def _piece(
         reason=answer.detail if answer else "",
         schedule_id=answer.schedule_id if answer else "",
         reference=answer.reference if answer else "",
-        at=answer.at if answer else None,
+        at=_instant(answer.at) if answer else None,
         despatched=from_scaled(shares["despatched"]),
         received=from_scaled(shares["received"]),
         invoiced=from_scaled(shares["invoiced"]),

@@ -23,7 +23,7 @@ __all__ = ["Story"]
 
 STEP_SECONDS_MAX = 180
 LOTS = 8
-SHOWN_LINES_MAX = 26
+SHOWN_LINES_MAX = 40
 
 
 @dataclass
