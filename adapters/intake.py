@@ -6,9 +6,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from adapters.base import Finding
@@ -63,8 +62,7 @@ class Run:
         places = {name.casefold(): place for place, name in enumerate(table.columns)}
         self._key = [places[name.casefold()] for name in source.key]
         hashed = [places[name.casefold()] for name in source.columns or table.columns]
-        self._whole = hashed == list(range(len(table.columns)))
-        self._pick = _picker(hashed)
+        self._hashed = hashed
 
     def take(self) -> int:
         """Read all rows, in chunks; the number of rows read."""
@@ -101,26 +99,24 @@ class Run:
         self.findings.append(Finding("missing-key", "", text, source=self.table.source, row=number, column=column))
         return False
 
-    def digests(self, chunk: Chunk) -> list[bytes]:
-        """The hash of each row's columns that matter, numbers and texts told apart."""
-        rows = chunk.rows if self._whole else [self._pick(row) for row in chunk.rows]
-        try:
-            # Mostly all are texts that can be encoded, and trying is the quickest way to know.
-            coded = [text.encode() for text in map("\x1f".join, rows)]  # type: ignore[arg-type]
-        except (TypeError, UnicodeEncodeError):
-            coded = [repr(tuple(row)).encode(errors="backslashreplace") for row in rows]
+    def digests(self, chunk: Chunk, columns: Sequence[Sequence[Cell]]) -> list[bytes]:
+        """The hash of each row's columns that matter, numbers and texts told apart; it depends on that row alone."""
+        texts = [_marked(columns[place]) for place in self._hashed]
         sha256 = hashlib.sha256
-        found = [sha256(code).digest()[:_HASH_BYTES] for code in coded]
+        found = [
+            sha256(text.encode(errors="surrogatepass")).digest()[:_HASH_BYTES]
+            for text in map("\x1f".join, zip(*texts, strict=True))
+        ]
         for place, fault in chunk.faults.items():
             found[place] += fault.encode()
         return found
 
 
-def _picker(places: list[int]) -> Callable[[Sequence[Cell]], Sequence[Cell]]:
-    """Takes the cells at `places` out of a row."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda row: [row[place] for place in places]
+def _marked(column: Sequence[Cell]) -> Sequence[str]:
+    """A column as texts, in which what is none is marked, so that the number 5 is not the text "5"."""
+    if set(map(type, column)) == {str}:
+        return column  # type: ignore[return-value]
+    return [value if type(value) is str else f"\x1e{value!r}" for value in column]
 
 
 class StockRun(Run):
@@ -162,7 +158,7 @@ class StockRun(Run):
         if len(fresh) != count:
             twice |= {key for key, times in Counter(keys).items() if times > 1}
         self._seen |= fresh
-        digests = self.digests(chunk)
+        digests = self.digests(chunk, columns)
         faults = [chunk.faults.get(place, "") for place in range(count)] if chunk.faults else [""] * count
         rows: Iterable[tuple[Any, ...]] = zip(
             range(self.next + 1, self.next + count + 1),
@@ -254,7 +250,7 @@ class DocumentRun(Run):
             self._first_at.setdefault(key, len(self._first_at))
         faults = [chunk.faults.get(place, "") for place in range(len(keys))]
         source = [self.table.source] * len(keys)
-        rows = zip(self.digests(chunk), keys, source, chunk.numbers, faults, *columns, strict=True)
+        rows = zip(self.digests(chunk, columns), keys, source, chunk.numbers, faults, *columns, strict=True)
         self.connection.executemany(self._insert, rows)
 
     def finish(self, complete: bool) -> int:

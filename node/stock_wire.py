@@ -17,7 +17,7 @@ from node.codec import codec_of, message_class
 from node.core.decimals import SCALE, format_decimal, from_scaled, parse_decimal, to_scaled
 from node.core.document.inventory import FigureKind, InventoryReport, StockStatus
 from node.core.finding import Finding
-from node.core.identifiers import is_gtin
+from node.core.identifiers import wrong_gtins
 from node.core.rows import StockRow
 from node.core.units import is_unit
 from node.errors import RefusedError
@@ -93,11 +93,10 @@ def own_rows(
     for wrong in {unit for unit in set(units) if not is_unit(unit)}:
         for place in (place for place, unit in enumerate(units) if unit == wrong):
             faults[place] = ("unknown-unit", f"{wrong!r} is no UN/ECE Rec 20 or 21 unit")
-    for place, gtin in enumerate(gtins):
-        if gtin and not is_gtin(gtin):
-            faults[place] = ("bad-gtin", f"{gtin!r} is no GTIN: check digit or length")
-        elif not gtin and not numbers[place]:
-            faults[place] = ("unnamed-item", "neither a GTIN nor a number")
+    for place in _wrong_of(gtins):
+        faults[place] = ("bad-gtin", f"{gtins[place]!r} is no GTIN: check digit or length")
+    for place in [place for place, gtin in enumerate(gtins) if not gtin and not numbers[place]]:
+        faults[place] = ("unnamed-item", "neither a GTIN nor a number")
     places = (texts("location", ""), texts("pool", ""), texts("status", "AVAILABLE"))
     same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0)]
     before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, *same[4:])
@@ -105,6 +104,14 @@ def own_rows(
     if faults:
         rows = [row for place, row in enumerate(rows) if place not in faults]
     return rows, [(place, *faults[place]) for place in sorted(faults)]
+
+
+def _wrong_of(gtins: Sequence[str]) -> list[int]:
+    """The places of the GTINs that are wrong; where there is none, nothing is."""
+    if all(gtins):
+        return wrong_gtins(gtins)
+    places = [place for place, gtin in enumerate(gtins) if gtin]
+    return [places[at] for at in wrong_gtins([gtins[place] for place in places])]
 
 
 def _scaled_column(texts: Sequence[str | None], faults: dict[int, tuple[str, str]]) -> list[int | None]:
@@ -137,9 +144,14 @@ def read_report(body: bytes, owner: str) -> StockReport:
     as_of = message.as_of.seconds * 1_000_000 + message.as_of.nanos // 1000
     findings: list[Finding] = []
     rows = []
-    for index, line in enumerate(lines):
+    gtins = [line.item.gtin for line in lines]
+    wrong = set(_wrong_of(gtins))
+    for index, (line, gtin) in enumerate(zip(lines, gtins, strict=True)):
         try:
-            rows.append(_read_line(line, owner, as_of))
+            if index in wrong:
+                text = f"{gtin!r} is no GTIN: its check digit or length is wrong"
+                raise RefusedError(text, code="bad-gtin")
+            rows.append(_read_line(line, gtin, owner, as_of))
         except (RefusedError, ValueError, IndexError) as error:
             rule = error.code if isinstance(error, RefusedError) else "bad-line"
             if len(findings) < FINDINGS_MAX:
@@ -152,13 +164,10 @@ def read_report(body: bytes, owner: str) -> StockReport:
     return StockReport(cast("InventoryReport", report), rows, findings)
 
 
-def _read_line(line: Any, owner: str, as_of: int) -> StockRow:
-    item = line.item
-    gtin, number, unit = item.gtin, item.seller_number, line.unit
+def _read_line(line: Any, gtin: str, owner: str, as_of: int) -> StockRow:
+    number, unit = line.item.seller_number, line.unit
     if gtin:
-        if not is_gtin(gtin):
-            raise RefusedError(f"{gtin!r} is no GTIN: its check digit or length is wrong", code="bad-gtin")
-        key = f"gtin:{gtin.zfill(14)}"
+        key = f"gtin:{gtin:0>14}"
     elif number:
         key = f"no:{owner}:{number}"
     else:

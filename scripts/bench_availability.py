@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benching import erp
-from benching.companies import make_homes
-from benching.machine import facts, figures, peak_mib, show
+from scripts.benching import erp
+from scripts.benching.companies import make_homes
+from scripts.benching.machine import facts, figures, peak_mib, show
 
 from node import config, stock_wire, wire
 from node.app import inventory
@@ -56,14 +56,9 @@ class Company:
     def fill(self, report: Report) -> None:
         """Partners, our own numbers of a third of the items, and the partners' first snapshots."""
         now = self.ctx.now_micros()
-        self.store.write(
-            lambda tx: [
-                tx.partners.put(
-                    PartnerRow(one, f"Partner {place}", "confirmed", "TEST", None, None, now, None, "", "", now)
-                )
-                for place, one in enumerate(self.partners)
-            ]
-        )
+        for place, one in enumerate(self.partners):
+            row = PartnerRow(one, f"Partner {place}", "confirmed", "TEST", None, None, now, None, "", "", now)
+            self.store.write(partial(_put_partner, row=row))
         names = [AliasRow(f"gtin:0{erp.gtin_of(item)}", f"OUR-{item}", "") for item in range(0, self.items, 3)]
         for first in range(0, len(names), REPORT_LINES):
             part = names[first : first + REPORT_LINES]
@@ -119,6 +114,10 @@ class Company:
             if len(answer) != (0 if name.startswith("NOBODY") else HOLDERS):
                 raise AssertionError(f"{name}: {len(answer)} figures")
             found.append(len(answer))
+
+
+def _put_partner(tx: Any, *, row: PartnerRow) -> None:
+    tx.partners.put(row)
 
 
 def _put_aliases(tx: Any, *, rows: list[AliasRow]) -> None:

@@ -14,13 +14,28 @@ __all__ = ["FILE", "MAPPING", "change_some", "gtin_of", "make_erp", "number_of",
 
 FILE = "erp.db"
 
+CHANGED = '''
+query = """
+SELECT artikel_nr, ean, lager, menge, menge - zugesagt AS frei, einheit, aenderung
+FROM bestand WHERE aenderung > :cursor ORDER BY aenderung
+"""
+since = "aenderung"
+since_start = 0
+'''
+"""An ERP that numbers its changes is asked for what is new."""
+
+WHOLE = """
+query = "SELECT artikel_nr, ean, lager, menge, menge - zugesagt AS frei, einheit FROM bestand ORDER BY ean"
+absent = "zero"
+"""
+"""One that does not is read as a whole, and staging finds what is new."""
+
 MAPPING = """
 [[pull]]
 name = "bestand"
 document = "InventoryReport"
-query = "SELECT artikel_nr, ean, lager, menge, menge - zugesagt AS frei, einheit FROM bestand ORDER BY ean"
+%s
 key = ["artikel_nr", "lager"]
-absent = "zero"
 
 [pull.fields]
 basis = { constant = "NET" }
@@ -48,38 +63,40 @@ def number_of(item: int) -> str:
     return f"A-{item:07d}"
 
 
-def _rows(lines: int) -> Iterator[tuple[str, str, str, str, str, str]]:
+def _rows(lines: int) -> Iterator[tuple[str, str, str, int, int, str, int]]:
     """One line for each item, with quantities as a warehouse has them: many small ones, few large ones."""
     chance = random.Random(_SEED)
     for item in range(lines):
         held = int(chance.expovariate(1 / 120))
         unit = "KAR" if item % 10 == 0 else "ST"
-        yield number_of(item), gtin_of(item), f"DC{item % 4 + 1}", str(held), str(min(held, item % 5)), unit
+        yield number_of(item), gtin_of(item), f"DC{item % 4 + 1}", held, min(held, item % 5), unit, item + 1
 
 
-def make_erp(home: Path, lines: int) -> None:
+def make_erp(home: Path, lines: int, *, numbers_changes: bool) -> None:
     """Make the table with so many lines, and the mapping, in a node's home."""
-    (home / "erp.toml").write_text(MAPPING)
+    (home / "erp.toml").write_text(MAPPING % (CHANGED if numbers_changes else WHOLE))
     with closing(sqlite3.connect(home / FILE)) as erp:
         erp.execute(
             "CREATE TABLE bestand (artikel_nr TEXT NOT NULL, ean TEXT NOT NULL, lager TEXT NOT NULL,"
-            " menge INTEGER NOT NULL, zugesagt INTEGER NOT NULL, einheit TEXT NOT NULL,"
+            " menge INTEGER NOT NULL, zugesagt INTEGER NOT NULL, einheit TEXT NOT NULL, aenderung INTEGER NOT NULL,"
             " PRIMARY KEY (artikel_nr, lager))"
         )
-        erp.executemany("INSERT INTO bestand VALUES (?, ?, ?, ?, ?, ?)", _rows(lines))
+        erp.executemany("INSERT INTO bestand VALUES (?, ?, ?, ?, ?, ?, ?)", _rows(lines))
+        erp.execute("CREATE INDEX bestand_aenderung ON bestand (aenderung)")
         erp.commit()
 
 
 def change_some(home: Path, lines: int, share: float) -> list[int]:
     """Book goods in on a share of the lines, scattered over the table; returns their items in growing order."""
     chance = random.Random(_SEED + 1)
-    chosen = chance.sample(range(lines), max(1, round(lines * share)))
+    chosen = sorted(chance.sample(range(lines), max(1, round(lines * share))))
     with closing(sqlite3.connect(home / FILE)) as erp:
         erp.executemany(
-            "UPDATE bestand SET menge = menge + 7 WHERE artikel_nr = ?", [(number_of(item),) for item in chosen]
+            "UPDATE bestand SET menge = menge + 7, aenderung = ? WHERE artikel_nr = ?",
+            [(lines + 1 + place, number_of(item)) for place, item in enumerate(chosen)],
         )
         erp.commit()
-    return sorted(chosen)
+    return chosen
 
 
 def on_hand_sum(home: Path) -> int:

@@ -19,6 +19,7 @@ from node.core.identifiers import (
     is_sscc,
     restricted_gtin,
     split_participant,
+    wrong_gtins,
 )
 from node.errors import RefusedError
 
@@ -59,6 +60,13 @@ def test_wrong_keys_are_refused_and_the_reason_is_said(text: str) -> None:
 def test_a_wrong_check_digit_is_named() -> None:
     with pytest.raises(RefusedError, match="ends in 2, but its check digit is 1"):
         gtin14("4006381333932")
+
+
+def test_a_column_of_gtins_is_judged_as_each_alone() -> None:
+    texts = [*PUBLISHED_GTINS, "4006381333932", "", "00000000", "0" * 14, "12", "٠" * 13, "4006381333931 ", "-" * 13]
+    texts += ["1" * 15, "2" * 13]  # together as long as two
+    for column in (texts, PUBLISHED_GTINS, [*PUBLISHED_GTINS, "4006381333932"], [*PUBLISHED_GTINS, "0" * 13], []):
+        assert wrong_gtins(column) == [place for place, text in enumerate(column) if not is_gtin(text)]
 
 
 def test_restricted_numbers_lie_in_prefixes_20_to_29() -> None:
