@@ -28,6 +28,7 @@ __all__ = [
     "Notes",
     "active_partners",
     "armoured",
+    "check_signers",
     "history",
     "issue",
     "keys_in_force",
@@ -216,6 +217,14 @@ def signer_for(tx: Transaction, ctx: Context, partner_id: str) -> Signer:
     usable = [key_id for key_id in candidates if key_id in held]
     good = [key_id for key_id in usable if key_id not in revoking]
     return ctx.keyring.signer((good or usable or [newest[-1].key_id])[0])
+
+
+def check_signers(tx: Transaction, ctx: Context) -> None:
+    """Open every signing key that we are to sign with. Raises ConfigError that names the file that cannot be used."""
+    newest = history(tx, tx.partners.own().partner_id)[-1].card.signing_keys[-1]
+    ctx.keyring.signer(newest.key_id)
+    for row in active_partners(tx):
+        signer_for(tx, ctx, row.partner_id)
 
 
 def tls_for(tx: Transaction, partner_id: str) -> bytes:

@@ -80,7 +80,10 @@ class Links:
 
     async def start(self) -> None:
         """Listen and dial. Raises ConfigError."""
-        peers = self._peers = await self._services.store.read_async(read_peers)
+        services = self._services
+        peers = self._peers = await services.store.read_async(read_peers)
+        # Without them every session would end at its first batch, and only the log would know why.
+        await services.store.read_async(lambda tx: cards.check_signers(tx, services.ctx))
         self._hub = Hub(self._services, peers.own_id, sessions_max=self._settings.limits.sessions_max)
         self._trust = tls.Trust(self._keys.tls(peers.presented), peers.trusted)
         if self._settings.node.listen:
