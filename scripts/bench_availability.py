@@ -19,10 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scripts.benching import erp
-from scripts.benching.companies import make_homes
-from scripts.benching.machine import facts, figures, peak_mib, show
-
 from node import config, stock_wire, wire
 from node.app import inventory
 from node.app.context import Context
@@ -33,6 +29,9 @@ from node.core.rows import AliasRow, PartnerRow, StockRow
 from node.keyring import Keyring, verify
 from node.runtime.memory import calm_collector
 from node.store.database import Database, open_store
+from scripts.benching import erp
+from scripts.benching.companies import make_homes
+from scripts.benching.machine import facts, figures, peak_mib, show
 
 PARTNERS = 50
 HOLDERS = 4
