@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from node.app import inventory
 from node.app.context import Context
 from node.app.identity import SOFTWARE, TAKES, UNDERSTANDS
-from node.app.positions import Refusal, chain_at, link_rows, position_of, receipt_hash_at, stop
+from node.app.positions import Refusal, chain_at, link_rows, position_of, receipt_hash_at, stop, stopped
 from node.app.receiving import RECEIPTS_RESENT_MAX, Taken, receipts_after, resolve_held, take_batch
 from node.app.sending import next_batch, take_receipt
 from node.core import link
@@ -75,7 +75,7 @@ def open_session(tx: Transaction, ctx: Context, partner_id: str, theirs: link.He
     _remember_hello(tx, ctx, partner_id, theirs)
     for row in (outgoing, incoming):
         if row.state == "stopped":
-            return Refusal("link-stopped", row.reason, stopped=True)
+            return stopped(tx, row)
     sent, given = theirs.outgoing or link.Position(), theirs.incoming or link.Position()
     try:
         link.compare_outgoing(position_of(outgoing), given, chain_at(tx, outgoing, given.number))

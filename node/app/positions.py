@@ -10,7 +10,7 @@ from node.core.rows import LinkRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["Refusal", "chain_at", "link_row", "link_rows", "position_of", "receipt_hash_at", "stop"]
+__all__ = ["Refusal", "chain_at", "link_row", "link_rows", "position_of", "receipt_hash_at", "stop", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ def stop(tx: Transaction, partner_id: str, fault: link.LinkFault) -> Refusal:
     for row in link_rows(tx, partner_id):
         tx.links.put(row._replace(state="stopped", reason=text))
     return Refusal(fault.kind, text, stopped=True)
+
+
+def stopped(tx: Transaction, row: LinkRow) -> Refusal:
+    """What a partner hears on a link that has stopped; one that was revoked does not hear why."""
+    partner = tx.partners.get(row.partner_id)
+    if partner is not None and partner.state == "revoked":
+        return Refusal("revoked", "this partner is no longer dealt with", stopped=True)
+    return Refusal("link-stopped", row.reason, stopped=True)
 
 
 def link_row(tx: Transaction, partner_id: str, direction: str) -> LinkRow:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from node import wire
 from node.app import cards, effects
 from node.app.context import Context
-from node.app.positions import Refusal, link_row, stop
+from node.app.positions import Refusal, link_row, stop, stopped
 from node.core import link
 from node.core.rows import HeadRow, LinkRow, ReceiptRow
 from node.errors import RefusedError
@@ -45,7 +45,7 @@ def take_batch(tx: Transaction, ctx: Context, partner_id: str, batch: link.Batch
     """Verify a batch, store it with its effects, and give the receipt; a batch taken before gets its receipt again."""
     incoming = link_row(tx, partner_id, "in")
     if incoming.state == "stopped":
-        return Refusal("link-stopped", incoming.reason, stopped=True)
+        return stopped(tx, incoming)
     try:
         entries, head = _verify(tx, ctx, incoming, batch)
     except link.LinkFault as fault:

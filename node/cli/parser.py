@@ -153,7 +153,7 @@ def _partner_commands(add: Group) -> None:
     _partner(add("ping", "ask a connected partner for a sign of life"))
     _partner(add("go-live", "agree that documents count from now on; starts when both sides have agreed"))
     revoke = _partner(add("revoke", "end the exchange with a partner now, and close its session"))
-    revoke.add_argument("--reason", default="", help="kept, and sent where the partner is still connected")
+    revoke.add_argument("--reason", default="", help="kept for ourselves; the partner is not told")
     revoke.add_argument("--yes", action="store_true", help="do not ask")
     terms = _partner(add("terms", "the trade terms in force, and those of our settings"))
     terms.add_argument("--send", action="store_true", help="send those of our settings to the partner")

@@ -433,7 +433,7 @@ def test_a_certificate_that_names_another_company_is_on_no_card_that_we_take(rog
 def test_a_revoked_partner_learns_nothing(rogue: Rogue) -> None:
     """The open session ends with one word; every later call breaks before a frame, also on a resumed TLS session."""
     made = rogue.session()
-    rogue.at.do("partner.revoke", partner=rogue.id, reason="")
+    rogue.at.do("partner.revoke", partner=rogue.id, reason="between us")
     code, text = made.goodbye()
     assert code == "revoked"
     assert text == "this partner is no longer dealt with"

@@ -431,7 +431,8 @@ def test_a_revoked_partner_is_out_at_once(one: Company, other: Company) -> None:
     assert one.link(other, "in").state == "stopped"
     late = one.do(exchange.take_batch, other.id, formed[0])
     assert isinstance(late, exchange.Refusal)
-    assert late.code == "link-stopped"
+    assert late.code == "revoked"
+    assert "contract" not in late.text, "why is for ourselves"
 
     one.do(rotation.rotate_keys, one.keys)
     one.do(partners.confirm, other.id, other.fingerprint)
