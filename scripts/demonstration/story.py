@@ -141,16 +141,15 @@ class Story:
 
     def _late_piece(self) -> None:
         """An order of which a piece is not there yet."""
-        row = self.network.shop.execute(
+        query = (
             "SELECT number, COUNT(*) AS lines FROM line_status s GROUP BY number"
             " HAVING SUM(back_ordered) > 0 AND SUM(accepted) > 0"
             " AND EXISTS (SELECT 1 FROM despatches d WHERE d.order_number = s.number)"
             " ORDER BY ABS(lines - 5), number LIMIT 1"
-        ).fetchone()
-        if row is None:
-            self.findings.append("no order waits for a late piece")
-            return
-        self._command(self.network.retailer, "order", "show", str(row["number"]))
+        )
+        shop = self.network.shop
+        self.network.wait("an order of which a part has left", lambda: bool(shop.execute(query).fetchone()), 60)
+        self._command(self.network.retailer, "order", "show", str(shop.execute(query).fetchone()["number"]))
 
     def _drain(self) -> None:
         """Let everything that is on its way arrive; the bar counts pieces invoiced."""
