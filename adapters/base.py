@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -176,6 +177,14 @@ class Adapter(Protocol):
 
     def accepts(self) -> frozenset[str]:
         """The document types that `push` takes."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Erase the adapter's own copies of what was taken and the system has not shown since `before`; how many.
+
+        What is needed to recognise what was taken stays, so that nothing is offered twice; what is not taken, or is
+        still in the system, stays as a whole. An adapter that keeps no copies returns 0.
+        """
         ...
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,6 +64,10 @@ class FilesAdapter(StagedAdapter):
         """Close the staging database."""
         self._made_inbox = None
         super().close()
+
+    def forget(self, before: datetime) -> int:
+        """As `Adapter.forget`; also the files that were put away before."""
+        return super().forget(before) + self._inbox.forget(before)
 
     def _put_away(self, after: int) -> None:
         self._inbox.put_away(after)

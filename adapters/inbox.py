@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from adapters.base import Finding
@@ -179,6 +180,25 @@ class Inbox:
             except OSError:
                 continue
             self._staging.connection.execute("DELETE FROM hansa_files WHERE name = ?", (name,))
+
+    def forget(self, before: datetime) -> int:
+        """Delete what was put away into ``processed`` and ``rejected`` before this instant; how many files.
+
+        Moving a file leaves its own time as it is, but not that of its entry, by which it is judged. What cannot be
+        read stays in ``quarantine`` until somebody has looked at it. A file that cannot be deleted waits.
+        """
+        count = 0
+        for name in ("processed", "rejected"):
+            for path in (self.folder / name).iterdir():
+                try:
+                    stat = path.lstat()
+                    # On Windows the second of these is when the file was made.
+                    if S_ISREG(stat.st_mode) and max(stat.st_mtime, stat.st_ctime) < before.timestamp():
+                        path.unlink()
+                        count += 1
+                except OSError:
+                    continue
+        return count
 
     def _move(self, item: Picked, state: str, findings: Sequence[Finding]) -> None:
         bad = any(not finding.warning for finding in findings)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,11 @@ class Run:
                 self.chunk([keys[place] for place in places], part, list(zip(*part.rows, strict=True)))
         return count
 
+    @property
+    def keys(self) -> Set[str]:
+        """The keys that the extract had so far."""
+        raise NotImplementedError
+
     def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
         """Take in a chunk whose rows have these keys; `columns` are its rows turned."""
         raise NotImplementedError
@@ -150,6 +155,11 @@ class StockRun(Run):
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS hansa_chunk (place INTEGER PRIMARY KEY, chunk_key, chunk_hash)"
         )
+
+    @property
+    def keys(self) -> Set[str]:
+        """As `Run.keys`."""
+        return self._seen
 
     def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
         """Write the rows of this chunk that are new or differ."""
@@ -244,6 +254,11 @@ class DocumentRun(Run):
         self._insert = f"INSERT INTO temp.hansa_incoming VALUES ({', '.join('?' * (len(self._own) + 1))})"
         self._first_at: dict[str, int] = {}
 
+    @property
+    def keys(self) -> Set[str]:
+        """As `Run.keys`."""
+        return self._first_at.keys()
+
     def chunk(self, keys: list[str], chunk: Chunk, columns: list[tuple[Cell, ...]]) -> None:
         """Put the rows aside, because the rows of a document need not stand together."""
         for key in keys:
@@ -257,24 +272,39 @@ class DocumentRun(Run):
         """Replace the documents that differ, in the order in which the extract has them."""
         changed = self._changed()
         start = self.next
-        name = quoted(self.source.name)
-        columns = ", ".join(quoted(column) for column in self._own)
-        places = ", ".join(f"c{place}" for place in range(len(self._own)))
         self.connection.execute("CREATE INDEX temp.hansa_incoming_key ON hansa_incoming (c0)")
         for key, digest in changed:
             self.next += 1
-            self.connection.execute(f"DELETE FROM {name} WHERE hansa_key = ?", (key,))
-            self.connection.execute(
-                f"INSERT INTO {name} ({columns}) SELECT {places} FROM temp.hansa_incoming WHERE c0 = ? ORDER BY rowid",
-                (key,),
-            )
+            self._replace(key)
             self.connection.execute(
                 "INSERT INTO hansa_documents (source, key, hash, seq) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (source, key) DO UPDATE SET hash = excluded.hash, seq = excluded.seq",
                 (self.source.name, key, digest, self.next),
             )
+        self._put_back({key for key, _ in changed})
         self.connection.execute("DROP TABLE temp.hansa_incoming")
         return self.next if self.next > start else 0
+
+    def _replace(self, key: str) -> None:
+        """Put the rows of one document in the place of those that are there."""
+        name = quoted(self.source.name)
+        columns = ", ".join(quoted(column) for column in self._own)
+        places = ", ".join(f"c{place}" for place in range(len(self._own)))
+        self.connection.execute(f"DELETE FROM {name} WHERE hansa_key = ?", (key,))
+        self.connection.execute(
+            f"INSERT INTO {name} ({columns}) SELECT {places} FROM temp.hansa_incoming WHERE c0 = ? ORDER BY rowid",
+            (key,),
+        )
+
+    def _put_back(self, changed: Set[str]) -> None:
+        """What was taken and forgotten, and is here again unchanged, is staged for look-ups; nobody is offered it."""
+        statement = "SELECT key FROM hansa_documents WHERE source = ? AND seq IS NULL"
+        for (key,) in self.connection.execute(statement, (self.source.name,)).fetchall():
+            if key in self._first_at and key not in changed:
+                self._replace(key)
+                self.connection.execute(
+                    "UPDATE hansa_documents SET seq = 0 WHERE source = ? AND key = ?", (self.source.name, key)
+                )
 
     def _changed(self) -> list[tuple[str, bytes]]:
         """Key and hash of each document that is new or differs, in the order of first appearance."""

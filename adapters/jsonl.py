@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -67,6 +68,10 @@ class JsonLinesAdapter(StagedAdapter):
 
     def _feeds(self) -> list[Feed]:
         return [_LinesFeed(self.targets)]
+
+    def forget(self, before: datetime) -> int:
+        """As `Adapter.forget`; also the files that were put away before."""
+        return super().forget(before) + self._inbox.forget(before)
 
     def _put_away(self, after: int) -> None:
         self._inbox.put_away(after)

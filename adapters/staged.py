@@ -77,7 +77,7 @@ class StagedAdapter:
     def staging(self) -> Staging:
         """The adapter's staging database, made when first asked for."""
         if self._staging is None:
-            self._staging = Staging(self.home / self._staging_name)
+            self._staging = Staging(self.home / self._staging_name, self.clock)
         return self._staging
 
     def close(self) -> None:
@@ -170,6 +170,11 @@ class StagedAdapter:
         except ConfigError as error:
             findings.append(Finding("bad-mapping", "", f"{error.message}. {error.hint}".strip(". ") + "."))
         return findings[:_CHECK_FINDINGS_MAX]
+
+    def forget(self, before: datetime) -> int:
+        """As `Adapter.forget`: staged rows that were taken, and are in no extract any more."""
+        lists = {feed.source.name for feed in self._feeds() if isinstance(feed, ListFeed)}
+        return self.staging.forget(before, lists)
 
     def accepts(self) -> frozenset[str]:
         """The document types that a mapping can write."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sqlite_utils import Database
 
 from adapters.base import Finding
 from adapters.building import Group, StagedRow, StagedStock
+from adapters.forgetting import day_of, forget_rows, note_extract, note_numbers
 from adapters.intake import DOCUMENT_COLUMNS, STOCK_COLUMNS, DocumentRun, Run, Source, StockRun, quoted
 from adapters.tables import Table
 
@@ -43,9 +45,12 @@ class Staged:
 
 
 class Staging:
-    """The staging database at `path`, or one that is forgotten when closed when None."""
+    """The staging database at `path`, or one that is forgotten when closed when None.
 
-    def __init__(self, path: Path | None) -> None:
+    With a `clock`, it is noted when an extract had a row, without which nothing is ever forgotten.
+    """
+
+    def __init__(self, path: Path | None, clock: Callable[[], datetime] | None = None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False)
@@ -53,6 +58,9 @@ class Staging:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        # What is deleted is overwritten: it may be about people.
+        connection.execute("PRAGMA main.secure_delete = ON")
+        self._clock = clock
         self.db = Database(connection)
         self.connection = connection
         with self.transaction():
@@ -105,6 +113,8 @@ class Staging:
             pk="name",
             if_not_exists=True,
         )
+        make("hansa_seen", {"source": str, "key": str, "day": int}, pk=("source", "key"), if_not_exists=True)
+        make("hansa_days", {"day": int, "seq": int}, pk="day", if_not_exists=True)
         make("hansa_outbox", {"identity": str, "reference": str, "state": str}, pk="identity", if_not_exists=True)
         self.db.table("hansa_documents").create_index(["source", "seq"], if_not_exists=True)
         self.db.table("hansa_findings").create_index(["seq"], if_not_exists=True)
@@ -150,6 +160,10 @@ class Staging:
                 changed = run.next = run.next + 1
                 self.add_findings(changed, run.findings, staged=True)
             self.put("seq", str(run.next))
+            if self._clock is not None:
+                day = day_of(self._clock())
+                note_numbers(self.connection, day, run.next)
+                note_extract(self.connection, source, run.keys, day, complete)
             return Staged(rows, changed, len(run.findings))
 
     def _prepare(self, source: Source, columns: Sequence[str]) -> None:
@@ -198,6 +212,20 @@ class Staging:
                 self.connection.executemany(statement, [(number, source.name, key) for number, key in pairs])
             self.connection.execute("DELETE FROM hansa_rejected WHERE source = ?", (source.name,))
             self.put("seq", str(next(numbers) - 1))
+
+    def forget(self, before: datetime, lists: Collection[str]) -> int:
+        """Forget what was taken and no extract has had since `before`; how many documents and rows.
+
+        Of `lists`, which are staged for look-ups only, nothing needs to be taken.
+        """
+        today = None if self._clock is None else day_of(self._clock())
+        with self.transaction():
+            stored = int(self.get("stored") or 0)
+            count = forget_rows(self.connection, day_of(before), stored, lists, today)
+        if count:
+            # The log of writes still has what was deleted.
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return count
 
     # --- what is new -------------------------------------------------------------------------------------------------
 

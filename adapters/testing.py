@@ -9,6 +9,7 @@ class TestMyAdapter(AdapterConformance):
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
@@ -27,7 +28,10 @@ from adapters.base import (
 from adapters.targets import SchemaTargets
 from node.errors import AdapterError
 
-__all__ = ["AdapterConformance", "Rig", "pull_all"]
+__all__ = ["EVER_AFTER", "AdapterConformance", "Rig", "pull_all"]
+
+EVER_AFTER = datetime(9999, 12, 31, tzinfo=UTC)
+"""An instant before which everything was."""
 
 
 class Rig(Protocol):
@@ -178,6 +182,28 @@ class AdapterConformance:
         rig.add(["1"])
         assert adapter.check() == []
         assert _numbers(pull_all(adapter, None)) == ["1"]
+        adapter.close()
+
+    def test_forgetting_leaves_what_is_not_taken(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1", "2"])
+        first = pull_all(adapter, None)
+        assert adapter.forget(EVER_AFTER) == 0
+        assert _changes(pull_all(adapter, None)) == _changes(first)
+        adapter.close()
+
+    def test_what_was_forgotten_is_not_offered_again(self, rig: Rig) -> None:
+        adapter = rig.make()
+        rig.add(["1"])
+        rig.add_bad("2")
+        cursor = pull_all(adapter, None)[-1].cursor
+        assert pull_all(adapter, cursor) == []
+        assert adapter.forget(EVER_AFTER) >= 0
+        assert adapter.forget(EVER_AFTER) == 0
+        adapter.close()
+        adapter = rig.make()
+        rig.add(["3"])
+        assert _numbers(pull_all(adapter, cursor)) == ["3"]
         adapter.close()
 
     def test_a_push_has_one_effect(self, rig: Rig) -> None:

@@ -226,6 +226,14 @@ class RetentionSettings:
     personal_days: int = setting(
         90, "consumers' names and addresses beside a document", unit="days", least=1, most=36_525
     )
+    staging_days: int = setting(
+        90,
+        "what adapters keep of rows that were taken and are in no extract any more, and the files that they have put "
+        "into processed and rejected",
+        unit="days",
+        least=1,
+        most=36_525,
+    )
     archive: str = setting(
         "", "folder that takes documents before they are erased; empty: none", example="/srv/archive"
     )

@@ -1,10 +1,10 @@
-"""Recurring work beside the traffic: retention, old snapshots, key changes under way, links that make no progress."""
+"""Recurring work beside the traffic: what is to be erased, old snapshots, key changes, links without progress."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -34,6 +34,7 @@ class Nudges(Protocol):
     def wake_waiting(self) -> None: ...
     def reload(self) -> None: ...
     def stop_stalled(self) -> None: ...
+    def forget_staged(self, before: datetime) -> None: ...
 
 
 class Chores:
@@ -51,6 +52,7 @@ class Chores:
         """Begin."""
         each: tuple[tuple[str, Callable[[], None], int], ...] = (
             ("retention", self.erase, 3600),
+            ("staged rows", self.forget_staged, 3600),
             ("old snapshots", self.drop_old_snapshots, 60),
             ("key changes", self.advance_keys, 60),
             ("waiting documents", self._node.wake_waiting, 30),
@@ -77,6 +79,11 @@ class Chores:
         erased = retention.run(self._store, self._ctx, archive)
         if erased.documents or erased.personal:
             _log.info("erased %d documents, and personal data of %d", erased.documents, erased.personal)
+
+    def forget_staged(self) -> None:
+        """Let adapters erase their copies of what they took long ago."""
+        days = self._ctx.settings.retention.staging_days
+        self._node.forget_staged(self._ctx.now() - timedelta(days=days))
 
     def drop_old_snapshots(self) -> None:
         """Delete stock that a newer snapshot has replaced, a part at a time."""

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -248,6 +249,11 @@ class Node:
         self._in_loop(self.links.reload())
         for worker in self._workers.values():
             worker.pull_now()
+
+    def forget_staged(self, before: datetime) -> None:
+        """Let every adapter erase its copies of what is older, as soon as it rests. Does not wait for it."""
+        for worker in self._workers.values():
+            worker.forget(before)
 
     def sessions(self) -> list[dict[str, Any]]:
         """The sessions that are open: partner, since when, who dialled, batches in flight."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from time import monotonic
 
 from adapters.base import Adapter
@@ -42,6 +43,7 @@ class AdapterWorker:
         self._event = threading.Event()
         self._stopping = False
         self._fresh = False
+        self._forget_before: datetime | None = None
         self._adapter: Adapter | None = None
         self._pull_at = monotonic()
         self._last_error = ""
@@ -64,6 +66,11 @@ class AdapterWorker:
         """Pull as soon as may be: it was started, or its settings have changed."""
         self._fresh = False
         self._pull_at = monotonic()
+        self._event.set()
+
+    def forget(self, before: datetime) -> None:
+        """Let the adapter erase its copies of what is older, as soon as it is not busy."""
+        self._forget_before = before
         self._event.set()
 
     def stop(self, seconds: float) -> bool:
@@ -102,6 +109,7 @@ class AdapterWorker:
     def _work(self) -> None:
         try:
             adapter = self._ready()
+            self._forget(adapter)
             self._push(adapter)
             if not self._stopping and monotonic() >= self._pull_at:
                 self._pull_at = monotonic() + self._settings.every_seconds
@@ -131,6 +139,12 @@ class AdapterWorker:
         adapter, self._adapter = self._adapter, None
         if adapter is not None:
             adapter.close()
+
+    def _forget(self, adapter: Adapter) -> None:
+        """Erase first: a system that cannot be reached does not keep us from it. What fails is due again in an hour."""
+        before, self._forget_before = self._forget_before, None
+        if before is not None and (count := adapter.forget(before)):
+            _log.info("erased %d staged rows and files", count, extra={"adapter": self.name})
 
     def _push(self, adapter: Adapter) -> None:
         posted = erp.push_due(self._store, self._ctx, self._settings, adapter)

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from adapters.files import FilesAdapter
 from adapters.jsonl import JsonLinesAdapter
 from adapters.sql import SqlAdapter
 from adapters.targets import SchemaTargets
+from tests.companies import HandClock
+
+LONG_AGO = datetime(2001, 1, 1, 8, tzinfo=UTC)
+"""When the rigs' clock starts: every file's own times are later, so that no test depends on when it runs."""
 
 CSV_MAPPING = """
 [[pull]]
@@ -84,12 +89,14 @@ class FilesRig:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.clock = HandClock(LONG_AGO)
         (home / "m.toml").write_text(CSV_MAPPING)
         self._names = itertools.count(1)
 
     def make(self, **settings: Any) -> FilesAdapter:
         """As `Rig.make`."""
-        return FilesAdapter({"folder": "x", "mappings": "m.toml", **settings}, self.home, SchemaTargets())
+        settings = {"folder": "x", "mappings": "m.toml", "clock": self.clock.now, **settings}
+        return FilesAdapter(settings, self.home, SchemaTargets())
 
     def drop(self, rows: Sequence[Sequence[str]], name: str = "") -> Path:
         """Put a file of order rows into the folder."""
@@ -125,6 +132,7 @@ class SqlRig:
 
     def __init__(self, home: Path, url: str) -> None:
         self.home = home
+        self.clock = HandClock(LONG_AGO)
         self.url = url
         (home / "m.toml").write_text(SQL_MAPPING)
         key = "INTEGER PRIMARY KEY" if url.startswith("sqlite") else "SERIAL PRIMARY KEY"
@@ -153,7 +161,8 @@ class SqlRig:
 
     def make(self, **settings: Any) -> SqlAdapter:
         """As `Rig.make`."""
-        return SqlAdapter({"url": self.url, "mappings": "m.toml", **settings}, self.home, SchemaTargets())
+        settings = {"url": self.url, "mappings": "m.toml", "clock": self.clock.now, **settings}
+        return SqlAdapter(settings, self.home, SchemaTargets())
 
     def _insert(self, numbers: Sequence[str], quantity: str) -> None:
         rows = [{"no": number, "qty": quantity} for number in numbers]
@@ -182,11 +191,13 @@ class LinesRig:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.clock = HandClock(LONG_AGO)
         self._names = itertools.count(1)
 
     def make(self, **settings: Any) -> JsonLinesAdapter:
         """As `Rig.make`."""
-        return JsonLinesAdapter({"folder": "x", "documents": ["Order"], **settings}, self.home, SchemaTargets())
+        settings = {"folder": "x", "documents": ["Order"], "clock": self.clock.now, **settings}
+        return JsonLinesAdapter(settings, self.home, SchemaTargets())
 
     def drop(self, lines: Sequence[str]) -> Path:
         """Put a file of lines into the folder."""

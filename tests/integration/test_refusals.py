@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ class Erp:
 
     def accepts(self) -> frozenset[str]:
         return frozenset()
+
+    def forget(self, before: datetime) -> int:
+        return 0
 
     def close(self) -> None:
         pass

@@ -225,6 +225,7 @@ def test_recurring_work_runs_beside_the_traffic(tmp_path: Path) -> None:
         chores = Chores(node.store, node.ctx, node.keys, node)
         for chore in (
             chores.erase,
+            chores.forget_staged,
             chores.drop_old_snapshots,
             chores.advance_keys,
             node.wake_waiting,

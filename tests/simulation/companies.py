@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,6 +80,9 @@ class Erp:
 
     def accepts(self) -> frozenset[str]:
         return frozenset(PUSHED)
+
+    def forget(self, before: datetime) -> int:
+        return 0
 
     def close(self) -> None:
         pass
