@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from adapters.testing import EVER_AFTER
 from node import control, log
 from node.errors import ConfigError, RefusedError, UnavailableError
 from node.runtime.archive import Archive
@@ -184,6 +185,11 @@ def test_an_adapter_gets_orders_as_they_come_and_its_verdict_goes_back(tmp_path:
         await low.does("adapter.pull", name="shop")
         text = low.node.metrics.text().decode()
         assert 'hansa_pulled_total{adapter="shop"} 1.0' in text
+        # Long after, its own copies are erased, by the adapter's own thread.
+        handled = low.home / "erp" / "processed" / "new.jsonl"
+        assert handled.exists()
+        low.node.forget_staged(EVER_AFTER)
+        await until(lambda: not handled.exists())
         await all_stop(low, high)
 
     run(case)
