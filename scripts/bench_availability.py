@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from node import config, stock_wire, wire
-from node.app import inventory
+from node.app import availability, inventory
 from node.app.context import Context
 from node.clock import SystemClock, SystemRandom
 from node.core.document.common import DocumentHeader
@@ -107,7 +107,7 @@ class Company:
         """Ask for each of the names in a read of its own; `costs` is what of the time was the processor's."""
         for name in names:
             begun, cpu = time.perf_counter(), time.thread_time()
-            answer = self.store.read(partial(inventory.availability, ctx=self.ctx, items=[name]))
+            answer = self.store.read(partial(availability.figures, ctx=self.ctx, items=[name]))
             times.append(time.perf_counter() - begun)
             costs.append(time.thread_time() - cpu)
             if len(answer) != (0 if name.startswith("NOBODY") else HOLDERS):

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from node import config
-from node.app import inventory
+from node.app import availability
 from node.app.submit import Submission, submit
 from node.core.decimals import SCALE
 from node.core.rows import CursorRow
@@ -184,7 +184,7 @@ class Retailer:
     async def figure(self, item: int) -> int | None:
         """What the supplier has on hand of an item, as the retailer's view answers."""
         found = await self.node.store.read_async(
-            lambda tx: inventory.availability(tx, self.node.ctx, [erp.gtin_of(item)], partner_id=self.supplier)
+            lambda tx: availability.figures(tx, self.node.ctx, [erp.gtin_of(item)], partner_id=self.supplier)
         )
         held = found[0].on_hand if found else None
         return None if held is None else held // 10**SCALE

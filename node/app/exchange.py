@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from node.app import inventory
+from node.app import availability
 from node.app.context import Context
 from node.app.identity import SOFTWARE, TAKES, UNDERSTANDS
 from node.app.positions import Refusal, chain_at, link_rows, position_of, receipt_hash_at, stop, stopped
@@ -123,5 +123,5 @@ def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.Query) ->
         raise RefusedError("this kind of question is not known here", code="unknown-query")
     if partner is None or partner.state != "confirmed":
         raise RefusedError("the cards are not confirmed by both sides yet", code="not-confirmed")
-    told = inventory.answer(tx, ctx, partner_id, query.availability)
+    told = availability.answer(tx, ctx, partner_id, query.availability)
     return link.Answer(id=query.id, availability=told)

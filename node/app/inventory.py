@@ -1,4 +1,4 @@
-"""Stock: our own figures in, what each partner may see out, partners' reports in, and availability over all of it.
+"""Stock: our own figures in, what each partner may see out, partners' reports in.
 
 What a partner has not seen yet is what changed after its link's `stock_change`: newer figures replace older ones before
 they are sent, and a slow partner costs nothing. The first report to a partner is a snapshot in parts.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from node import stock_wire, wire
 from node.app.context import Context
@@ -20,31 +20,28 @@ from node.core import link, sharing
 from node.core.decimals import to_scaled
 from node.core.document import Document
 from node.core.document.catalogue import ItemCatalogue
-from node.core.document.common import DocumentHeader, ItemRef, LocationRef, Usage
-from node.core.document.inventory import FigureKind, InventoryReport, Snapshot, StockBasis
+from node.core.document.common import DocumentHeader, LocationRef, Usage
+from node.core.document.inventory import InventoryReport, Snapshot, StockBasis
 from node.core.document.order import Order
-from node.core.identifiers import gtin14, is_gtin
-from node.core.item_key import aliases, item_key, number_key
+from node.core.item_key import aliases, item_key
 from node.core.quantity import Quantity
-from node.core.rows import AliasRow, DocumentRow, LinkRow, PartnerRow, SnapshotRow, StockRow
+from node.core.rows import AliasRow, DocumentRow, LinkRow, SnapshotRow, StockRow
 from node.core.units import convert
 from node.errors import RefusedError
 from node.ports import Transaction
 from node.stock_wire import StockReport, read_report
 
 __all__ = [
-    "Figure",
+    "BASIS_SETTING",
     "StockReport",
-    "answer",
-    "availability",
+    "policy_of",
     "put_own",
-    "question",
     "read_report",
+    "resend_refused",
     "resend_stock",
     "sharing_may_have_changed",
     "stock_reports",
     "stock_waits",
-    "take_answer",
     "take_documents",
     "take_report",
     "waiting_for_stock",
@@ -55,29 +52,12 @@ LINE_BYTES = 42
 
 REPORT_LINES_MAX = 2_500
 """Lines in one report, which its receiver takes in one transaction: orders wait for no more than that (about 30 ms)."""
+REPORT_BYTES_MAX = wire.DOCUMENT_BYTES_MAX // 2
+RESEND_MICROS = 3_600_000_000
+"""A partner that refuses our figures gets them again whole, at most once in this time."""
 
 BASIS_SETTING = "stock-basis"
 SHARING_SETTING = "sharing-rules"
-
-
-class Figure(NamedTuple):
-    """One figure of availability, with its age, basis and source."""
-
-    item: str  # as asked
-    partner_id: str  # "" for our own
-    partner: str
-    location: str
-    status: str
-    figure: str
-    on_hand: int | None
-    available: int | None
-    band_end: int | None
-    unit: str
-    expected: list[list[object]]  # [scaled quantity, date, source]
-    as_of: int
-    age_seconds: int
-    basis: str
-    usage: str
 
 
 # --- our own stock ---
@@ -158,21 +138,27 @@ def stock_reports(
     partner = tx.partners.get(outgoing.partner_id)
     assert partner is not None
     limit = max(1, min(room // LINE_BYTES, REPORT_LINES_MAX))
-    rows = tx.stock.own_changed(outgoing.stock_change, limit)
     snapshot, until = _snapshot_going_on(tx, ctx, outgoing)
-    part: Snapshot | None = None
-    if snapshot is not None:
-        rows = [row for row in rows if row.change <= until]
-        last = len(rows) < limit or rows[-1].change >= until
-        part = Snapshot(id=snapshot["id"], part=snapshot["part"], last=last, parts=snapshot["part"] if last else 0)
-        _remember_snapshot(tx, outgoing, None if last else {**snapshot, "part": snapshot["part"] + 1})
-    reached = rows[-1].change if rows else outgoing.stock_change
-    shared = sharing.share(rows, _policy(ctx), outgoing.partner_id)
-    if not shared and part is None:
-        return [], reached
-    document_id = tx.documents.next_ids(1)
-    row = _report_row(tx, ctx, outgoing, document_id, part, shared, partner.usage)
-    return [row._replace(epoch=outgoing.epoch, number=after + 1, state="sent")], reached
+    while True:
+        rows = tx.stock.own_changed(outgoing.stock_change, limit)
+        part: Snapshot | None = None
+        if snapshot is not None:
+            full = len(rows) == limit
+            rows = [row for row in rows if row.change <= until]
+            last = not full or not rows or rows[-1].change >= until
+            number = snapshot["part"]
+            part = Snapshot(id=snapshot["id"], part=number, last=last, parts=number if last else 0)
+        reached = rows[-1].change if rows else outgoing.stock_change
+        shared = sharing.share(rows, policy_of(ctx), outgoing.partner_id)
+        if not shared and part is None:
+            return [], reached
+        made = _report_row(tx, ctx, outgoing, tx.documents.next_ids(1), part, shared, partner.usage)
+        if len(made.body or b"") <= REPORT_BYTES_MAX or limit == 1:
+            break
+        limit = max(1, limit // 2)  # long numbers, or much expected supply
+    if snapshot is not None and part is not None:
+        _remember_snapshot(tx, outgoing, None if part.last else {**snapshot, "part": snapshot["part"] + 1})
+    return [made._replace(epoch=outgoing.epoch, number=after + 1, state="sent")], reached
 
 
 def resend_stock(tx: Transaction, partner_id: str) -> None:
@@ -194,6 +180,15 @@ def sharing_may_have_changed(tx: Transaction, ctx: Context) -> list[str]:
     for partner_id in concerned:
         resend_stock(tx, partner_id)
     return concerned
+
+
+def resend_refused(tx: Transaction, ctx: Context, partner_id: str) -> None:
+    """The partner refused a report: what it knows may have a hole, so it gets a whole snapshot, if not lately."""
+    setting, now = f"stock-resent {partner_id}", ctx.now_micros()
+    if now - int(tx.settings.get(setting) or 0) < RESEND_MICROS:
+        return
+    tx.settings.put(setting, str(now))
+    resend_stock(tx, partner_id)
 
 
 def _snapshot_going_on(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[dict[str, Any] | None, int]:
@@ -262,7 +257,7 @@ def _report_row(
     )
 
 
-def _policy(ctx: Context) -> sharing.Policy:
+def policy_of(ctx: Context) -> sharing.Policy:
     """The sharing policy of the settings; what no rule names is told to nobody."""
     return _policy_of(ctx.settings.sharing.rules)
 
@@ -309,11 +304,16 @@ def take_report(tx: Transaction, ctx: Context, partner_id: str, stock: StockRepo
         )
     number = target.snapshot
     tx.stock.put([cast("StockRow", (*row[:2], number, *row[3:])) for row in stock.rows])
-    if part is not None and part.last and target.state == "building":
+    if part is not None and target.state == "building":
+        target = target._replace(parts=target.parts + 1)
+    if part is not None and part.last and target.state == "building" and target.parts == part.part:
         current = tx.stock.current_snapshot(partner_id)
         if current is not None:
             tx.stock.put_snapshot(current._replace(state="old"))
-        target = target._replace(state="current", parts=part.part)
+        target = target._replace(state="current")
+        tx.settings.put(_building_setting(partner_id), "")
+    elif part is not None and part.last and target.state == "building":
+        ctx.log.warning("a snapshot of stock lacks parts and is not used", extra={"partner": partner_id})
     tx.stock.put_snapshot(target._replace(as_of=max(as_of, target.as_of), basis=report.basis.value))
 
 
@@ -330,8 +330,24 @@ def _begin_snapshot(
         started_at=ctx.now_micros(),
         as_of=0,
     )
+    if state == "building":
+        _give_up_building(tx, partner_id, name)
     tx.stock.put_snapshot(row)
     return row
+
+
+def _give_up_building(tx: Transaction, partner_id: str, name: str) -> None:
+    """A snapshot that was broken off by this one will never be complete."""
+    setting = _building_setting(partner_id)
+    before = tx.settings.get(setting)
+    abandoned = tx.stock.snapshot_named(partner_id, before) if before else None
+    if abandoned is not None and abandoned.state == "building":
+        tx.stock.put_snapshot(abandoned._replace(state="old"))
+    tx.settings.put(setting, name)
+
+
+def _building_setting(partner_id: str) -> str:
+    return f"stock-building {partner_id}"
 
 
 def take_documents(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> None:
@@ -359,117 +375,3 @@ def put_catalogue_aliases(tx: Transaction, partner_id: str, catalogue: ItemCatal
         rows += [AliasRow(name, our_number, partner_id) for name in names]
     if rows:
         tx.stock.put_aliases(rows)
-
-
-# --- availability ---
-
-
-def availability(
-    tx: Transaction, ctx: Context, items: Sequence[str], *, location: str = "", partner_id: str | None = None
-) -> list[Figure]:
-    """Every figure in force of these items (our numbers, GTINs, or partners' numbers), ours and partners'."""
-    now = ctx.now_micros()
-    keys_of = {item: _keys(tx, item) for item in items}
-    rows = tx.stock.figures(sorted({key for keys in keys_of.values() for key in keys}))
-    by_key: dict[str, list[StockRow]] = {}
-    for row in rows:
-        by_key.setdefault(row.item_key, []).append(row)
-    bases = {"": tx.settings.get(BASIS_SETTING) or "UNSPECIFIED"}
-    partners: dict[str, PartnerRow | None] = {"": None}
-    figures = []
-    for item, keys in keys_of.items():
-        for row in (row for key in keys for row in by_key.get(key, ())):
-            if (location and row.location != location) or (partner_id is not None and row.partner_id != partner_id):
-                continue
-            if row.partner_id not in bases:
-                partners[row.partner_id] = tx.partners.get(row.partner_id)
-                snapshot = tx.stock.current_snapshot(row.partner_id)
-                bases[row.partner_id] = snapshot.basis if snapshot else "UNSPECIFIED"
-            partner = partners[row.partner_id]
-            figures.append(
-                Figure(
-                    item=item,
-                    partner_id=row.partner_id,
-                    partner=partner.name if partner else "",
-                    location=row.location,
-                    status=row.status,
-                    figure=row.figure,
-                    on_hand=row.on_hand,
-                    available=row.available if row.available is not None else row.on_hand,
-                    band_end=row.band_end,
-                    unit=row.unit,
-                    expected=json.loads(row.expected) if row.expected else [],
-                    as_of=row.as_of,
-                    age_seconds=max(0, (now - row.as_of) // 1_000_000),
-                    basis=bases[row.partner_id],
-                    usage=partner.usage if partner else "PRODUCTION",
-                )
-            )
-    return figures
-
-
-def _keys(tx: Transaction, item: str) -> list[str]:
-    """Every key under which stock of this item may be told."""
-    own = tx.partners.own().partner_id
-    names = [item, number_key(item, own)]
-    if is_gtin(item):
-        names.append(f"gtin:{gtin14(item)}")
-    numbers = sorted({row.item_number for row in tx.stock.aliases(names)})
-    keys = dict.fromkeys(names)
-    if numbers:
-        keys |= dict.fromkeys(number_key(number, own) for number in numbers)
-        keys |= dict.fromkeys(row.alias for row in tx.stock.aliases(numbers))
-    return [key for key in keys if key.startswith(("gtin:", "no:"))]
-
-
-def question(tx: Transaction, partner_id: str, items: Sequence[str]) -> link.AvailabilityQuery:
-    """What to ask a partner for these items: by GTIN, and by that partner's own numbers."""
-    asked = []
-    prefix = f"no:{partner_id}:"
-    for item in items:
-        for key in _keys(tx, item):
-            if key.startswith("gtin:"):
-                asked.append(ItemRef(gtin=key.removeprefix("gtin:")))
-            elif key.startswith(prefix):
-                asked.append(ItemRef(seller_number=key.removeprefix(prefix)))
-        asked.append(ItemRef(buyer_number=item))
-    return link.AvailabilityQuery(items=tuple(asked))
-
-
-def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.AvailabilityQuery) -> link.AvailabilityAnswer:
-    """The figures of our stock that this partner may see. Raises RefusedError when it asks for too much."""
-    most = ctx.settings.limits.query_items_max
-    if len(query.items) > most:
-        raise RefusedError(f"{len(query.items)} items in one question; at most {most}", code="too-large")
-    own = tx.partners.own().partner_id
-    keys = []
-    for item in query.items:
-        keys += [key for key in aliases(item, seller=own, buyer=partner_id) if key.startswith(("gtin:", "no:" + own))]
-    rows = [row for row in tx.stock.figures(sorted(set(keys))) if row.partner_id == ""]
-    if query.location:
-        rows = [row for row in rows if row.location == query.location]
-    shared = sharing.share(rows, _policy(ctx), partner_id)
-    report = InventoryReport(as_of=ctx.now())
-    lines = wire.decode(InventoryReport, stock_wire.write_report(report, shared)).lines
-    return link.AvailabilityAnswer(
-        lines=lines, as_of=ctx.now(), basis=StockBasis(tx.settings.get(BASIS_SETTING) or "UNSPECIFIED")
-    )
-
-
-def take_answer(tx: Transaction, ctx: Context, partner_id: str, told: link.AvailabilityAnswer) -> None:
-    """Keep a live answer as the partner's newest figures."""
-    body = wire.encode(InventoryReport(as_of=told.as_of or ctx.now(), basis=told.basis, lines=told.lines))
-    stock = read_report(body, partner_id)
-    now = ctx.now_micros()
-    fresh = [row._replace(as_of=now) for row in stock.rows]
-    take_report(tx, ctx, partner_id, StockReport(stock.report, fresh, []))
-
-
-def enough(figure: Figure, quantity: int, by: str) -> bool:
-    """Whether a figure covers `quantity` (scaled) by a date; capped and banded figures speak for their lower end."""
-    supply = 0
-    if by:
-        supply = sum(int(str(one[0])) for one in figure.expected if str(one[1]) <= by)
-    if figure.figure == FigureKind.YES_NO.value:
-        return bool(figure.available) and quantity <= stock_wire.scaled("1")
-    return (figure.available or 0) + supply >= quantity

@@ -157,8 +157,8 @@ def take_receipt(tx: Transaction, ctx: Context, partner_id: str, receipt: link.R
             given_at=ctx.now_micros(),
         )
     )
-    outcomes.receipted(tx, ctx, outgoing, body, told)
     tx.links.put(outgoing._replace(receipted_number=body.number, receipt_sequence=body.sequence, receipt_sha256=sha256))
+    outcomes.receipted(tx, ctx, outgoing, body, told)  # may move the link back, to tell our stock anew
     return None
 
 

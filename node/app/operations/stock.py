@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from node.app import inventory
+from node.app import availability
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Live, live_of, operation
 from node.core import link
@@ -31,7 +31,7 @@ def number_text(scaled: int | None) -> str | None:
 
 
 @operation("availability")
-def availability(
+def tell(
     host: Host,
     *,
     items: list[str],
@@ -50,12 +50,12 @@ def availability(
         raise RefusedError(f"there is no partner {partner_id}", code="unknown-partner", hint="see: hansa partner list")
     asked = [] if max_age is None else _ask(host, items, location, partner_id, max_age)
     figures = host.store.read(
-        lambda tx: inventory.availability(tx, host.ctx, items, location=location, partner_id=partner_id)
+        lambda tx: availability.figures(tx, host.ctx, items, location=location, partner_id=partner_id)
     )
     return {"figures": [_figure(one, quantity, by) for one in figures], "asked": asked}
 
 
-def _figure(one: inventory.Figure, quantity: Decimal | None, by: date | None) -> dict[str, Any]:
+def _figure(one: availability.Figure, quantity: Decimal | None, by: date | None) -> dict[str, Any]:
     told = {
         "item": one.item,
         "partner_id": one.partner_id,
@@ -76,7 +76,7 @@ def _figure(one: inventory.Figure, quantity: Decimal | None, by: date | None) ->
         "usage": one.usage,
     }
     if quantity is not None:
-        told["enough"] = inventory.enough(one, to_scaled(quantity), by.isoformat() if by else "")
+        told["enough"] = availability.enough(one, to_scaled(quantity), by.isoformat() if by else "")
     return told
 
 
@@ -86,7 +86,7 @@ def _ask(host: Host, items: list[str], location: str, partner_id: str | None, ma
     if partner_id == "":
         return []
     known = host.store.read(
-        lambda tx: inventory.availability(tx, host.ctx, items, location=location, partner_id=partner_id)
+        lambda tx: availability.figures(tx, host.ctx, items, location=location, partner_id=partner_id)
     )
     fresh: dict[str, set[str]] = {}
     for one in known:
@@ -102,7 +102,7 @@ def _ask(host: Host, items: list[str], location: str, partner_id: str | None, ma
 
 def _ask_one(host: Host, live: Live, partner_id: str, items: list[str], location: str) -> dict[str, Any]:
     seconds = host.ctx.settings.limits.query_seconds
-    question = host.store.read(lambda tx: inventory.question(tx, partner_id, items))
+    question = host.store.read(lambda tx: availability.question(tx, partner_id, items))
     try:
         answer = live.ask(partner_id, link.Query(availability=question), seconds)
     except HansaError as error:
@@ -111,5 +111,5 @@ def _ask_one(host: Host, live: Live, partner_id: str, items: list[str], location
     if told is None:
         why = answer.refused.text if answer.refused else "the answer is empty"
         return {"partner": partner_id, "answered": False, "why": why}
-    host.store.write(lambda tx: inventory.take_answer(tx, host.ctx, partner_id, told))
+    host.store.write(lambda tx: availability.take_answer(tx, host.ctx, partner_id, told))
     return {"partner": partner_id, "answered": True, "why": ""}
