@@ -20,6 +20,9 @@ from node.ports import Transaction
 
 __all__ = ["next_batch", "take_receipt"]
 
+WAITING_SAMPLE = 48
+"""Documents that tell how many of their kind fit into a batch."""
+
 STOCK_SHARE = 8
 """One part in so many of a batch is kept for stock when stock is waiting, so that orders never starve it."""
 
@@ -57,9 +60,7 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     limits = ctx.settings.limits
     stock_waits = inventory.stock_waits(tx, ctx, outgoing)
     budget = limits.batch_bytes - (limits.batch_bytes // STOCK_SHARE if stock_waits else 0)
-    waiting = tx.documents.waiting(
-        partner_id, limits.batch_documents, ctx.now_micros() - limits.aged_seconds * 1_000_000
-    )
+    waiting = _waiting(tx, ctx, partner_id, budget)
     chosen: list[DocumentRow] = []
     size = 0
     for row in waiting:
@@ -88,6 +89,18 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     tx.links.put(outgoing)
     tx.links.add_head(head)
     return _batch(head, numbered), outgoing.number
+
+
+def _waiting(tx: Transaction, ctx: Context, partner_id: str, budget: int) -> list[DocumentRow]:
+    """About as many of the documents that wait as fit: behind a long queue, reading more than that costs most."""
+    limits = ctx.settings.limits
+    aged_before = ctx.now_micros() - limits.aged_seconds * 1_000_000
+    first = tx.documents.waiting(partner_id, min(WAITING_SAMPLE, limits.batch_documents), aged_before)
+    size = sum(len(row.body or b"") + len(row.personal or b"") for row in first)
+    if len(first) < WAITING_SAMPLE or size >= budget:
+        return first
+    fit = min(limits.batch_documents, budget * len(first) // max(size, 1) + 1)
+    return tx.documents.waiting(partner_id, fit, aged_before) if fit > len(first) else first
 
 
 def _sign_head(tx: Transaction, ctx: Context, outgoing: LinkRow) -> HeadRow:
