@@ -8,7 +8,7 @@ bytes are kept, a human decides, and what follows on the same business object wa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -183,6 +183,7 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
     wanted = [one.identity for one in arrivals if one.identity is not None and one.state == "taken"]
     known = tx.documents.find(partner.partner_id, "in", wanted) if wanted else {}
     earlier: dict[Identity, _Arrival] = {}
+    credit = terms.Credit(tx, ctx, partner.partner_id)
     for one in arrivals:
         if one.document is None or one.identity is None or one.state != "taken":
             continue
@@ -207,8 +208,7 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
         elif one.identity in earlier:
             _compare_arrivals(one, earlier[one.identity])
         if isinstance(one.document, Order) and one.state == "taken" and one.duplicate_of is None:
-            before = (other.document for other in earlier.values() if isinstance(other.document, Order))
-            _check_terms(tx, ctx, partner.partner_id, one, one.document, before)
+            _check_terms(ctx, partner.partner_id, credit, one, one.document)
         if one.state == "taken" and one.duplicate_of is None and one.object_key in held:
             one.hold([Reason(code="waits-behind", text="an earlier document on the same business object is held")])
         if one.state == "held":
@@ -217,12 +217,10 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
             earlier[one.identity] = one
 
 
-def _check_terms(
-    tx: Transaction, ctx: Context, partner_id: str, one: _Arrival, order: Order, before: Iterable[Order]
-) -> None:
+def _check_terms(ctx: Context, partner_id: str, credit: terms.Credit, one: _Arrival, order: Order) -> None:
     if finding := terms.minimum_finding(ctx, partner_id, order):
         one.refuse([finding])
-    elif reason := terms.credit_reason(tx, ctx, partner_id, order, before):
+    elif reason := credit.reason(order):
         one.hold([reason])
 
 

@@ -10,7 +10,17 @@ from node.core.rows import LinkRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["Refusal", "chain_at", "link_row", "link_rows", "position_of", "receipt_hash_at", "stop", "stopped"]
+__all__ = [
+    "Refusal",
+    "chain_at",
+    "link_row",
+    "link_rows",
+    "position_of",
+    "receipt_hash_at",
+    "resume",
+    "stop",
+    "stopped",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,8 @@ class Refusal:
 def stop(tx: Transaction, partner_id: str, fault: link.LinkFault) -> Refusal:
     """Remember that the two accounts do not fit, where it is for us to stop; say what to do."""
     advice = {
-        "fork": "This proves fraud or a grave error. The link stops; keep the database, export evidence, call them.",
+        "fork": "This proves fraud or a grave error. The link stops; keep the database, export evidence, call them; "
+        "`hansa partner resume` lets it try again once that is cleared up.",
         "restored-self": "This database was restored from an old copy, and numbering stops so that no number is given "
         "twice. Put back the newest copy of the database; do not delete anything.",
         "restored-partner": "The partner's database was restored from an old copy; the partner must put back the "
@@ -41,6 +52,18 @@ def stop(tx: Transaction, partner_id: str, fault: link.LinkFault) -> Refusal:
     for row in link_rows(tx, partner_id):
         tx.links.put(row._replace(state="stopped", reason=text))
     return Refusal(fault.kind, text, stopped=True)
+
+
+def resume(tx: Transaction, partner_id: str) -> None:
+    """Let a stopped link try again, after a human has cleared it up; what does not fit stops it again at once.
+
+    Raises RefusedError ``unknown-partner`` or ``not-stopped``.
+    """
+    rows = link_rows(tx, partner_id)
+    if all(row.state == "open" for row in rows):
+        raise RefusedError(f"the link with {partner_id} is not stopped", code="not-stopped")
+    for row in rows:
+        tx.links.put(row._replace(state="open", reason=""))
 
 
 def stopped(tx: Transaction, row: LinkRow) -> Refusal:

@@ -16,7 +16,7 @@ from adapters.base import Change
 from node.core.finding import Finding
 from node.ports import Transaction
 
-__all__ = ["KEPT_MAX", "Kept", "keep", "kept"]
+__all__ = ["KEPT_MAX", "Kept", "forget", "keep", "kept"]
 
 KEPT_MAX = 1_000
 """Refused documents that are kept for one system; beyond it the oldest go, and the log says so."""
@@ -60,6 +60,15 @@ def keep(
     after += [Kept(change, since.get(_place(change), at), tuple(findings)) for change, findings in refused]
     tx.settings.put(_name(adapter), json.dumps([_written(one) for one in after[-KEPT_MAX:]]))
     return max(0, len(after) - KEPT_MAX)
+
+
+def forget(tx: Transaction, adapter: str, before: int) -> int:
+    """Drop what is kept since before an instant (microseconds): nobody has asked for it; returns how many went."""
+    found = kept(tx, adapter)
+    left = [one for one in found if one.since >= before]
+    if len(left) < len(found):
+        tx.settings.put(_name(adapter), json.dumps([_written(one) for one in left]))
+    return len(found) - len(left)
 
 
 def _name(adapter: str) -> str:

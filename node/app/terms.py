@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from node import wire
 from node.app.context import Context
@@ -18,7 +18,7 @@ from node.core.money import Money
 from node.errors import ConfigError, RefusedError
 from node.ports import Transaction
 
-__all__ = ["accept_by_terms", "credit_reason", "minimum_finding"]
+__all__ = ["Credit", "accept_by_terms", "minimum_finding"]
 
 ORDERS_COUNTED_MAX = 10_000
 """Orders of one partner that the credit limit is reckoned over."""
@@ -29,22 +29,34 @@ def minimum_finding(ctx: Context, partner_id: str, order: Order) -> Finding | No
     return trade_terms.below_minimum(order, _money(ctx, partner_id, "order_minimum"))
 
 
-def credit_reason(
-    tx: Transaction, ctx: Context, partner_id: str, order: Order, before: Iterable[Order]
-) -> Reason | None:
-    """Why this order must wait for a human, if with those `before` it more would be open than agreed."""
-    limit = _money(ctx, partner_id, "credit_limit")
-    if limit is None:
-        return None
-    orders = [row for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_COUNTED_MAX) if row.role == "seller"]
-    ids = [row.order_id for row in orders]
-    lines = tx.orders.lines(ids) if ids else []
-    events = tx.orders.events(ids) if ids else []
-    open_now = trade_terms.exposure(orders, lines, events, _paid(tx, partner_id), limit.currency)
-    for earlier in before:
-        if earlier.currency == limit.currency:
-            open_now += trade_terms.value_of(earlier)
-    return trade_terms.over_limit(order, open_now, limit)
+class Credit:
+    """One partner's credit limit against a batch of its orders: what is open is read once, each taken order adds."""
+
+    def __init__(self, tx: Transaction, ctx: Context, partner_id: str) -> None:
+        self._tx = tx
+        self._partner_id = partner_id
+        self._limit = _money(ctx, partner_id, "credit_limit")
+        self._open: Money | None = None
+
+    def reason(self, order: Order) -> Reason | None:
+        """Why this order must wait for a human, if with it more would be open than agreed."""
+        if self._limit is None:
+            return None
+        if self._open is None:
+            self._open = self._read(self._limit.currency)
+        reason = trade_terms.over_limit(order, self._open, self._limit)
+        if reason is None and order.currency == self._limit.currency:
+            self._open += trade_terms.value_of(order)
+        return reason
+
+    def _read(self, currency: str) -> Money:
+        tx = self._tx
+        found = tx.orders.search(partner_id=self._partner_id, limit=ORDERS_COUNTED_MAX)
+        orders = [row for row in found if row.role == "seller"]
+        ids = [row.order_id for row in orders]
+        lines = tx.orders.lines(ids) if ids else []
+        events = tx.orders.events(ids) if ids else []
+        return trade_terms.exposure(orders, lines, events, _paid(tx, self._partner_id), currency)
 
 
 def accept_by_terms(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:

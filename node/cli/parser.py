@@ -152,6 +152,7 @@ def _partner_commands(add: Group) -> None:
     _partner(add("show", "one partner: cards, keys, positions, what it accepts"))
     _partner(add("ping", "ask a connected partner for a sign of life"))
     _partner(add("go-live", "agree that documents count from now on; starts when both sides have agreed"))
+    _partner(add("resume", "let a stopped link try again, once it is cleared up why it stopped"))
     revoke = _partner(add("revoke", "end the exchange with a partner now, and close its session"))
     revoke.add_argument("--reason", default="", help="kept for ourselves; the partner is not told")
     revoke.add_argument("--yes", action="store_true", help="do not ask")

@@ -457,6 +457,7 @@ VIEWS: dict[str, View] = {
     "partner.show": _partner,
     "partner.ping": _ping,
     "partner.go-live": _partner,
+    "partner.resume": _partner,
     "partner.revoke": _partner,
     "partner.terms": _terms,
     "key.list": _keys,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
@@ -109,6 +110,9 @@ class _Reader:
         return value
 
 
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})? [A-Z]{3}").fullmatch
+
+
 def _check_whole(settings: Settings, path: Path) -> None:
     """What no single key shows. Raises ConfigError."""
     fault = _Reader(path).fault
@@ -122,6 +126,10 @@ def _check_whole(settings: Settings, path: Path) -> None:
     for index, name in enumerate(names_of):
         if not name or name in names_of[:index]:
             raise fault(f"adapters[{index}].name", "a name that no other adapter has", name)
+    for partner_id, terms in settings.partners.items():
+        for name in ("order_minimum", "credit_limit"):
+            if (text := getattr(terms, name)) and not _AMOUNT(text):
+                raise fault(f'partners."{partner_id}".{name}', "an amount and a currency such as 250.00 EUR", text)
     for index, rule in enumerate(settings.sharing.rules):
         _check_sharing(rule, f"sharing.rules[{index}]", fault)
     for index, one in enumerate(settings.replenishment.rules):

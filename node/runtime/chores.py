@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import inventory, retention, rotation
+from node.app import inventory, refusals, retention, rotation
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
 from node.ports import Store
 from node.runtime.archive import Archive
+from node.wire import micros
 
 __all__ = ["Chores"]
 
@@ -83,7 +85,10 @@ class Chores:
     def forget_staged(self) -> None:
         """Let adapters erase their copies of what they took long ago."""
         days = self._ctx.settings.retention.staging_days
-        self._node.forget_staged(self._ctx.now() - timedelta(days=days))
+        before = self._ctx.now() - timedelta(days=days)
+        self._node.forget_staged(before)
+        for one in self._ctx.settings.adapters:
+            self._store.write(partial(refusals.forget, adapter=one.name, before=micros(before)))
 
     def drop_old_snapshots(self) -> None:
         """Delete stock that a newer snapshot has replaced, a part at a time."""

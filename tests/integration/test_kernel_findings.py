@@ -14,7 +14,7 @@ import pytest
 
 from adapters.base import Finding, PullBatch
 from node import wire
-from node.app import erp, exchange, inventory, partners, receiving, replenishment, retention, sending
+from node.app import erp, exchange, inventory, partners, positions, receiving, replenishment, retention, sending
 from node.app.submit import Submission, Submitted, submit
 from node.config import (
     AdapterSettings,
@@ -650,3 +650,20 @@ def test_stock_reports_are_not_kept_like_invoices(buyer: Company, seller: Compan
     retention.run(buyer.store, buyer.ctx)
     assert {row.body for row in rows(buyer, "in", "InventoryReport")} == {None}
     assert all(row.body for row in rows(buyer, "out"))
+
+
+def test_a_stopped_link_resumes_only_where_both_accounts_fit(tmp_path: Path) -> None:
+    one, other = Company(tmp_path / "one", "One"), Company(tmp_path / "other", "Other")
+    swap(one, other)
+    connect(one, other)
+    said = other.do(exchange.hello, one.id)
+    assert said.incoming is not None
+    false = replace(said, incoming=replace(said.incoming, number=said.incoming.number + 5, chain=b"x" * 32))
+    assert isinstance(one.do(exchange.open_session, other.id, false), exchange.Refusal)
+    assert one.link(other, "out").state == "stopped"
+    one.store.write(lambda tx: positions.resume(tx, other.id))
+    assert isinstance(one.do(exchange.open_session, other.id, false), exchange.Refusal), "it does not fit, and stops"
+    one.store.write(lambda tx: positions.resume(tx, other.id))
+    assert isinstance(one.do(exchange.open_session, other.id, said), exchange.Opening)
+    with pytest.raises(RefusedError, match="not stopped"):
+        one.store.write(lambda tx: positions.resume(tx, other.id))

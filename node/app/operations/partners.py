@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from node import config, wire
-from node.app import cards, partners, rotation
+from node.app import cards, partners, positions, rotation
 from node.app.operations.node import moment
 from node.app.operations.orders import send_fields
 from node.app.operations.registry import Host, live_of, operation
@@ -93,6 +93,13 @@ def partner_go_live(host: Host, *, partner: str) -> dict[str, Any]:
 def partner_revoke(host: Host, *, partner: str, reason: str = "") -> dict[str, Any]:
     """Deal with this partner no more, and end its session now."""
     host.store.write(lambda tx: partners.revoke_partner(tx, host.ctx, partner, reason))
+    return _changed(host, partner)
+
+
+@operation("partner.resume")
+def partner_resume(host: Host, *, partner: str) -> dict[str, Any]:
+    """Let a stopped link try again: the next hello compares both accounts anew, and stops it if they do not fit."""
+    host.store.write(lambda tx: positions.resume(tx, partner))
     return _changed(host, partner)
 
 
