@@ -24,11 +24,12 @@ from node.app.submit import Submission, submit
 from node.core import link
 from node.core.rows import DocumentRow
 from node.runtime import memory
-from scripts.benching import nats_stream
+from scripts.benching import as2_loop, nats_stream
 from scripts.benching.companies import Bench, BenchNode, free_port, make_homes, run_child, sample_order
 from scripts.benching.machine import facts, figures, peak_mib, show
 
 CHUNK = 128
+AS2_MESSAGES = 40
 SETTINGS = '[node]\nlisten = "{listen}"\n[log]\nlevel = "warning"\n'
 
 
@@ -218,17 +219,24 @@ async def _run(sender: Sender, kind: str, count: int, singles: int, progress: An
     }
 
 
-async def compare(folder: Path, found: dict[str, Any], count: int) -> dict[str, Any]:
-    """The same traffic through NATS JetStream in the same run, as a ratio; or why not."""
-    why = nats_stream.available()
-    if why:
-        return {"nats_jetstream": why}
-    rate = await nats_stream.documents_per_s(folder, __file__, b"x" * found["opaque_bytes"], count)
-    return {
-        "nats_jetstream_documents_per_s": round(rate, 1),
-        "opaque_over_nats": round(found["opaque_documents_per_s"] / rate, 2),
-        "orders_over_nats": round(found["orders_per_s"] / rate, 2),
-    }
+def compare(folder: Path, found: dict[str, Any], count: int) -> dict[str, Any]:
+    """The same traffic through NATS JetStream and as AS2 in the same run, as ratios; or why not."""
+    body = b"x" * found["opaque_bytes"]
+    told: dict[str, Any] = {}
+    if why := nats_stream.available():
+        told["nats_jetstream"] = why
+    else:
+        rate = asyncio.run(nats_stream.documents_per_s(folder, __file__, body, count))
+        told["nats_jetstream_documents_per_s"] = round(rate, 1)
+        told["opaque_over_nats"] = round(found["opaque_documents_per_s"] / rate, 2)
+        told["orders_over_nats"] = round(found["orders_per_s"] / rate, 2)
+    if why := as2_loop.available():
+        told["as2"] = why
+    else:
+        rate = as2_loop.documents_per_s(body, AS2_MESSAGES)
+        told["as2_messages_per_s"] = round(rate, 1)
+        told["orders_over_as2"] = round(found["orders_per_s"] / rate, 1)
+    return told
 
 
 def main() -> int:
@@ -269,7 +277,7 @@ def main() -> int:
                 progress=progress,
             )
         )
-        found |= asyncio.run(compare(Path(name), found, 20_480 // divide))
+        found |= compare(Path(name), found, 20_480 // divide)
     goals = [
         ("orders/s to effect and verified receipt", found["orders_per_s"], "at least", 2000),
         ("opaque documents/s, kept and receipted", found["opaque_documents_per_s"], "at least", 10000),

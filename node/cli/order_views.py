@@ -92,7 +92,7 @@ def _pieces(output: Output, one: Result) -> None:
         ]
         for line in one["lines"]
         for piece in sorted(line["pieces"], key=lambda piece: piece["schedule_id"])
-        if len(line["pieces"]) > 1 or piece["outcome"] != "accepted" or piece["promised_on"]
+        if len(line["pieces"]) > 1 or piece["outcome"] not in ("accepted", "unanswered") or piece["promised_on"]
     ]
     if rows:
         output.heading("Pieces")
