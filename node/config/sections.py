@@ -243,16 +243,33 @@ class RetentionSettings:
 class PartnerSettings:
     """What we agreed with one partner; goes to it as a TradeTerms document."""
 
-    auto_accept: bool = setting(False, "orders inside the tolerances are accepted at once; otherwise a human is asked")
+    auto_accept: bool = setting(
+        False,
+        "orders that pass minimum and credit limit are accepted at once; otherwise our own system or a human answers",
+    )
     quantity_over_percent: Decimal = setting(
-        Decimal(0), "more than ordered that is taken", unit="%", least=0, most=1_000
+        Decimal(0), "more than ordered that is not remarked on", unit="%", least=0, most=1_000
     )
     quantity_under_percent: Decimal = setting(
-        Decimal(0), "less than ordered that is taken", unit="%", least=0, most=100
+        Decimal(0),
+        "less than ordered that we take; told to the partner, not compared here",
+        unit="%",
+        least=0,
+        most=100,
     )
-    price_percent: Decimal = setting(Decimal(0), "difference of price that is taken", unit="%", least=0, most=100)
-    days_early: int = setting(0, "days before the date asked for that are taken", unit="days", least=0, most=366)
-    days_late: int = setting(0, "days after the date asked for that are taken", unit="days", least=0, most=366)
+    price_percent: Decimal = setting(
+        Decimal(0),
+        "difference of price that we take; told to the partner, not compared here",
+        unit="%",
+        least=0,
+        most=100,
+    )
+    days_early: int = setting(
+        0, "days early that we take; told to the partner, not compared here", unit="days", least=0, most=366
+    )
+    days_late: int = setting(
+        0, "days late that we take; told to the partner, not compared here", unit="days", least=0, most=366
+    )
     order_minimum: str = setting("", "least amount of an order", example="250.00 EUR")
     credit_limit: str = setting("", "most that may be open", example="20000.00 EUR")
     payment_days: int = setting(0, "days after the invoice; 0: not agreed", unit="days", least=0, most=366)
