@@ -11,6 +11,15 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from node.core.promise_rows import (
+    DemandDayRow,
+    DisruptionRow,
+    ItemOfferRow,
+    ItemPriceRow,
+    LeadTimeRow,
+    MeasureDayRow,
+    PartnerMeasureRow,
+)
 from node.core.rows import (
     AliasRow,
     CardRow,
@@ -31,14 +40,18 @@ from node.core.rows import (
 
 __all__ = [
     "Clock",
+    "DemandStore",
+    "DisruptionStore",
     "DocumentStore",
     "HandoverStore",
     "Identity",
     "Keyring",
     "LinkStore",
+    "OfferStore",
     "OrderIdentity",
     "OrderStore",
     "PartnerStore",
+    "PerformanceStore",
     "Random",
     "SettingStore",
     "Signer",
@@ -295,6 +308,60 @@ class StockStore(Protocol):
     def rules(self, item_keys: Sequence[str]) -> list[ReplenishmentRuleRow]: ...
 
 
+class PerformanceStore(Protocol):
+    """How partners kept what they said, and how long they took."""
+
+    def measures(self, partner_ids: Sequence[str]) -> list[PartnerMeasureRow]: ...
+    def put_measures(self, rows: Sequence[PartnerMeasureRow]) -> None: ...
+    def days(self, partner_id: str, since: str) -> list[MeasureDayRow]:
+        """By day and measure, from the day `since` on."""
+
+    def put_days(self, rows: Sequence[MeasureDayRow]) -> None: ...
+    def lead_times(self, partner_ids: Sequence[str]) -> list[LeadTimeRow]:
+        """By partner, stage and days."""
+
+    def put_lead_times(self, rows: Sequence[LeadTimeRow]) -> None: ...
+
+
+class DemandStore(Protocol):
+    """What customers wanted, by item, day and region."""
+
+    def days(self, item_keys: Sequence[str], since: str, until: str) -> list[DemandDayRow]:
+        """By item, day and region; both days included."""
+
+    def put(self, rows: Sequence[DemandDayRow]) -> None: ...
+    def items(self, since: str) -> list[str]:
+        """The items with demand on or after the day."""
+
+
+class OfferStore(Protocol):
+    """What catalogues say of items, and prices."""
+
+    def offers(self, item_keys: Sequence[str]) -> list[ItemOfferRow]: ...
+    def prices(self, item_keys: Sequence[str]) -> list[ItemPriceRow]:
+        """By item, partner, currency and minimum."""
+
+    def of_partner(self, partner_id: str) -> list[str]:
+        """The keys of the items that a partner offers."""
+
+    def put_offers(self, rows: Sequence[ItemOfferRow]) -> None: ...
+    def replace_prices(self, partner_id: str, item_keys: Sequence[str], rows: Sequence[ItemPriceRow]) -> None:
+        """A partner's prices of these items are `rows` from now on."""
+
+
+class DisruptionStore(Protocol):
+    """Notices of disruption, line by line."""
+
+    def put(self, rows: Sequence[DisruptionRow]) -> None: ...
+    def in_force(self, item_keys: Sequence[str]) -> list[DisruptionRow]:
+        """Lines in force that name one of these items, or none."""
+
+    def of_number(self, partner_id: str, number: str) -> list[DisruptionRow]: ...
+    def of_root(self, root_id: str) -> list[DisruptionRow]: ...
+    def search(self, *, state: str, limit: int) -> list[DisruptionRow]:
+        """Newest first; `state` "" is every one."""
+
+
 class SettingStore(Protocol):
     """Small named values and adapters' cursors."""
 
@@ -313,6 +380,10 @@ class Transaction(Protocol):
     handovers: HandoverStore
     orders: OrderStore
     stock: StockStore
+    performance: PerformanceStore
+    demand: DemandStore
+    offers: OfferStore
+    disruptions: DisruptionStore
     settings: SettingStore
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -12,6 +12,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from node.core.promise_rows import (
+    DemandDayRow,
+    DisruptionRow,
+    ItemOfferRow,
+    ItemPriceRow,
+    LeadTimeRow,
+    MeasureDayRow,
+    PartnerMeasureRow,
+)
 from node.core.rows import (
     AliasRow,
     CardRow,
@@ -241,6 +250,28 @@ ALIAS = _table("alias", AliasRow, ["alias", "item_number", "partner_id"], _index
 
 RULE = _table("replenishment_rule", ReplenishmentRuleRow, ["item_key", "location"])
 
+MEASURE = _table("partner_measure", PartnerMeasureRow, ["partner_id", "measure"])
+
+MEASURE_DAY = _table("measure_day", MeasureDayRow, ["partner_id", "measure", "day"])
+
+LEAD_TIME = _table("lead_time", LeadTimeRow, ["partner_id", "stage", "days"], _words("stage", "despatch", "delivery"))
+
+DEMAND_DAY = _table("demand_day", DemandDayRow, ["item_key", "day", "region", "unit"])
+
+ITEM_OFFER = _table("item_offer", ItemOfferRow, ["item_key", "partner_id"], _index("ix_item_offer_of", "partner_id"))
+
+ITEM_PRICE = _table("item_price", ItemPriceRow, ["item_key", "partner_id", "currency", "minimum", "valid_from"])
+
+DISRUPTION = _table(
+    "disruption",
+    DisruptionRow,
+    ["partner_id", "number", "line_id"],
+    _words("kind", "delay", "shortage", "capacity", "closure", "recovered"),
+    _words("state", "in_force", "ended"),
+    _index("ix_disruption_in_force", "item_key", where="state = 'in_force'"),
+    _index("ix_disruption_root", "root_id"),
+)
+
 CURSOR = _table("adapter_cursor", CursorRow, ["adapter"])
 
 META = sa.Table(
@@ -276,5 +307,12 @@ TABLES: dict[type, sa.Table] = {
     AliasRow: ALIAS,
     ReplenishmentRuleRow: RULE,
     CursorRow: CURSOR,
+    PartnerMeasureRow: MEASURE,
+    MeasureDayRow: MEASURE_DAY,
+    LeadTimeRow: LEAD_TIME,
+    DemandDayRow: DEMAND_DAY,
+    ItemOfferRow: ITEM_OFFER,
+    ItemPriceRow: ITEM_PRICE,
+    DisruptionRow: DISRUPTION,
 }
 """The table of each row type."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from node import ports
+from node.store.demand import Demand, DemandStatements
+from node.store.disruptions import Disruptions, DisruptionStatements
 from node.store.documents import Documents, DocumentStatements
 from node.store.handovers import Handovers, HandoverStatements
 from node.store.links import Links, LinkStatements
+from node.store.offers import Offers, OfferStatements
 from node.store.orders import Orders, OrderStatements
 from node.store.partners import Partners, PartnerStatements
+from node.store.performance import Performance, PerformanceStatements
 from node.store.session import Session
 from node.store.settings import Counters, CounterStatements, Settings, SettingStatements
 from node.store.statements import Compiler
@@ -29,6 +33,10 @@ class Statements:
         self.handovers = HandoverStatements(sql)
         self.orders = OrderStatements(sql)
         self.stock = StockStatements(sql)
+        self.performance = PerformanceStatements(sql)
+        self.demand = DemandStatements(sql)
+        self.offers = OfferStatements(sql)
+        self.disruptions = DisruptionStatements(sql)
         self.settings = SettingStatements(sql)
         self.counters = CounterStatements(sql)
         self.stages: tuple[str, ...] = tuple(dict.fromkeys(sql.stages))
@@ -44,6 +52,10 @@ class Work:
     handovers: ports.HandoverStore
     orders: ports.OrderStore
     stock: ports.StockStore
+    performance: ports.PerformanceStore
+    demand: ports.DemandStore
+    offers: ports.OfferStore
+    disruptions: ports.DisruptionStore
     settings: ports.SettingStore
 
     def __init__(self, session: Session, sql: Statements) -> None:
@@ -55,6 +67,10 @@ class Work:
         self.handovers = Handovers(session, sql.handovers)
         self.orders = Orders(session, sql.orders, counters)
         self.stock = Stock(session, sql.stock, counters)
+        self.performance = Performance(session, sql.performance)
+        self.demand = Demand(session, sql.demand)
+        self.offers = Offers(session, sql.offers)
+        self.disruptions = Disruptions(session, sql.disruptions)
         self.settings = Settings(session, sql.settings)
 
     def savepoint(self) -> AbstractContextManager[None]:

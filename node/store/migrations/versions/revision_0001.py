@@ -59,6 +59,7 @@ def upgrade() -> None:
     _documents()
     _orders()
     _stock()
+    _promising()
     _settings()
 
 
@@ -224,6 +225,50 @@ def _stock() -> None:
         "item_key text, location text, partner_id text, reorder_point int, order_up_to int, multiple int, "
         "unit text, gtin text, seller_number text, buyer_number text, requested int, requested_at int?",
     )
+
+
+def _promising() -> None:
+    _table(
+        "partner_measure",
+        "partner_id measure",
+        "partner_id text, measure text, good int, bad int, good_seen int, bad_seen int, at int",
+    )
+    _table("measure_day", "partner_id measure day", "partner_id text, measure text, day text, good int, bad int")
+    _table(
+        "lead_time",
+        "partner_id stage days",
+        "partner_id text, stage text, days int, weight int, seen int, at int",
+        stage=_words("stage", "despatch delivery"),
+    )
+    _table(
+        "demand_day",
+        "item_key day region unit",
+        "item_key text, region text, day text, unit text, quantity int",
+    )
+    _table(
+        "item_offer",
+        "item_key partner_id",
+        "partner_id text, item_key text, base_unit text, order_minimum int?, order_multiple int?, lead_days int?, "
+        "weight int?, orderable int, factors text, components text, at int",
+    )
+    _index("ix_item_offer_of", "item_offer", "partner_id")
+    _table(
+        "item_price",
+        "item_key partner_id currency minimum valid_from",
+        "partner_id text, item_key text, minimum int, currency text, amount int, base int, unit text, "
+        "valid_from text, valid_until text, at int",
+    )
+    _table(
+        "disruption",
+        "partner_id number line_id",
+        "partner_id text, number text, line_id text, kind text, item_key text, location text, order_number text, "
+        "quantity_left int?, unit text, days_late int, from_on text, until_on text, reason text, root_id text, "
+        "hops_left int, revision int, document_id int, state text, at int",
+        kind=_words("kind", "delay shortage capacity closure recovered"),
+        state=_words("state", "in_force ended"),
+    )
+    _index("ix_disruption_in_force", "disruption", "item_key", "state = 'in_force'")
+    _index("ix_disruption_root", "disruption", "root_id")
 
 
 def _settings() -> None:
