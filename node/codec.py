@@ -32,6 +32,7 @@ _MODULES = (
     "catalogue",
     "inventory",
     "order",
+    "customer",
     "fulfilment",
     "invoice",
     "replenishment",

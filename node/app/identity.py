@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from node import __version__, wire
 from node.core import order_book
-from node.core.document import DOCUMENTS, Document, document_type, header_of
+from node.core.document import DOCUMENTS, INTERNAL, Document, document_type, header_of
 from node.core.document.common import Usage
 from node.ports import Identity
 
 __all__ = ["SOFTWARE", "TAKES", "UNDERSTANDS", "identity_of", "object_key_of", "same_content"]
 
 SOFTWARE = f"hansa {__version__}"
-TAKES = tuple(DOCUMENTS)
+TAKES = tuple(kind for kind in DOCUMENTS if kind not in INTERNAL)
 """Business document types that this node takes."""
 
 UNDERSTANDS: frozenset[str] = frozenset({"schedule", "personal-data"})

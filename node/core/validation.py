@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from node.core.customer_order import check_customer_order
 from node.core.data_checks import (
     check_catalogue,
     check_forecast,
@@ -29,9 +30,10 @@ from node.core.data_checks import (
     check_terms,
     check_verdict,
 )
-from node.core.document import Document
+from node.core.document import INTERNAL, Document
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, PartyRole
+from node.core.document.customer import CustomerOrder
 from node.core.document.fulfilment import (
     DeliveryStatus,
     DespatchAdvice,
@@ -107,6 +109,7 @@ _CHECKS: dict[type, Callable[[Checks, Any], None]] = {
     Forecast: check_forecast,
     TradeTerms: check_terms,
     ApplicationResponse: check_verdict,
+    CustomerOrder: check_customer_order,
 }
 
 
@@ -128,6 +131,9 @@ def findings(
         _parties(checks, document, header, sender, receiver)
     if header.attachments:
         _attachments(checks, header)
+    if sender != receiver and type(document).__name__ in INTERNAL:
+        checks.add("internal", "", "a document of a company's own, which is never sent to a partner")
+        return checks.found
     lines = getattr(document, "lines", ())
     if len(lines) > LINES_MAX:
         text = f"{len(lines)} lines were given, at most {LINES_MAX} are taken: split the document"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, DocumentKey
+from node.core.document.customer import CustomerOrder
 from node.core.document.fulfilment import (
     DeliveryStatus,
     DespatchAdvice,
@@ -17,7 +18,7 @@ from node.core.document.order import Order, OrderCancellation, OrderChange, Orde
 from node.core.document.replenishment import Forecast, ReplenishmentRequest, ReplenishmentResponse
 from node.core.document.terms import ApplicationResponse, TradeTerms
 
-__all__ = ["DOCUMENTS", "Document", "document_key", "document_type", "header_of"]
+__all__ = ["DOCUMENTS", "INTERNAL", "Document", "document_key", "document_type", "header_of"]
 
 Document = (
     ItemCatalogue
@@ -39,6 +40,7 @@ Document = (
     | Forecast
     | TradeTerms
     | ApplicationResponse
+    | CustomerOrder
 )
 
 DOCUMENTS: dict[str, type[Document]] = {
@@ -63,8 +65,12 @@ DOCUMENTS: dict[str, type[Document]] = {
         Forecast,
         TradeTerms,
         ApplicationResponse,
+        CustomerOrder,
     )
 }
+
+INTERNAL: frozenset[str] = frozenset({CustomerOrder.__name__})
+"""Types that adapters give us for ourselves: no partner sends or gets them."""
 
 
 def document_type(document: Document) -> str:

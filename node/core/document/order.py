@@ -42,6 +42,8 @@ class OrderKind(StrEnum):
     VMI = "VMI"
     TRANSFER = "TRANSFER"
     RETURN = "RETURN"
+    # The goods are the orderer's own, held by the receiver, who sends them: nothing is sold.
+    DESPATCH_INSTRUCTION = "DESPATCH_INSTRUCTION"
 
 
 class ScheduleOutcome(StrEnum):

@@ -34,6 +34,8 @@ class _OrderKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderKind.V
     ORDER_KIND_VMI: _OrderKind.ValueType  # 5
     ORDER_KIND_TRANSFER: _OrderKind.ValueType  # 6
     ORDER_KIND_RETURN: _OrderKind.ValueType  # 7
+    ORDER_KIND_DESPATCH_INSTRUCTION: _OrderKind.ValueType  # 8
+    """The goods are the orderer's own, held by the receiver, who sends them: nothing is sold."""
 
 class OrderKind(_OrderKind, metaclass=_OrderKindEnumTypeWrapper):
     """Why and how the goods are ordered."""
@@ -46,6 +48,8 @@ ORDER_KIND_CONSIGNMENT: OrderKind.ValueType  # 4
 ORDER_KIND_VMI: OrderKind.ValueType  # 5
 ORDER_KIND_TRANSFER: OrderKind.ValueType  # 6
 ORDER_KIND_RETURN: OrderKind.ValueType  # 7
+ORDER_KIND_DESPATCH_INSTRUCTION: OrderKind.ValueType  # 8
+"""The goods are the orderer's own, held by the receiver, who sends them: nothing is sold."""
 Global___OrderKind: _TypeAlias = OrderKind  # noqa: Y015
 
 class _ScheduleOutcome:
