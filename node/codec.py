@@ -36,6 +36,7 @@ _MODULES = (
     "fulfilment",
     "invoice",
     "replenishment",
+    "reservation",
     "terms",
     "card",
     "link",

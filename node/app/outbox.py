@@ -17,11 +17,14 @@ PRIORITIES = {
     "CardConfirmation": 0,
     "GoLive": 0,
     "Revocation": 0,
+    "ReservationRequest": 1,
+    "ReservationResponse": 1,
+    "ReservationRelease": 1,
     "InventoryReport": 9,
     "Forecast": 8,
     "ItemCatalogue": 8,
 }
-"""What goes first: keys, then everything that binds (5), then plans and catalogues, and stock figures last."""
+"""What goes first: keys, stock reservations, everything else that binds (5), plans and catalogues, figures last."""
 
 
 def priority_of(document_type: str) -> int:

@@ -45,6 +45,7 @@ from node.core.document.inventory import InventoryReport
 from node.core.document.invoice import CreditNote, Invoice, RemittanceAdvice
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderResponse
 from node.core.document.replenishment import Forecast, ReplenishmentRequest, ReplenishmentResponse
+from node.core.document.reservation import ReservationRelease, ReservationRequest, ReservationResponse
 from node.core.document.terms import ApplicationResponse, TradeTerms
 from node.core.finding import Finding
 from node.core.invoice_check import check_invoice, check_remittance
@@ -61,6 +62,8 @@ from node.core.order_checks import (
     check_return,
     check_return_receipt,
 )
+from node.core.reservation_checks import check_release, check_request
+from node.core.reservation_checks import check_response as check_reservation_response
 
 __all__ = ["LINES_MAX", "NUMBER_LENGTH_MAX", "findings"]
 
@@ -106,6 +109,9 @@ _CHECKS: dict[type, Callable[[Checks, Any], None]] = {
     RemittanceAdvice: check_remittance,
     ReplenishmentRequest: check_replenishment,
     ReplenishmentResponse: check_replenishment_response,
+    ReservationRequest: check_request,
+    ReservationResponse: check_reservation_response,
+    ReservationRelease: check_release,
     Forecast: check_forecast,
     TradeTerms: check_terms,
     ApplicationResponse: check_verdict,

@@ -28,6 +28,7 @@ from hansa.v1 import (
     link_pb2,
     order_pb2,
     replenishment_pb2,
+    reservation_pb2,
     terms_pb2,
 )
 from node import wire
@@ -48,6 +49,7 @@ SCHEMA = (
     fulfilment_pb2,
     invoice_pb2,
     replenishment_pb2,
+    reservation_pb2,
     terms_pb2,
     card_pb2,
     link_pb2,

@@ -16,6 +16,7 @@ from node.core.document.inventory import InventoryReport
 from node.core.document.invoice import CreditNote, Invoice, RemittanceAdvice
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderResponse
 from node.core.document.replenishment import Forecast, ReplenishmentRequest, ReplenishmentResponse
+from node.core.document.reservation import ReservationRelease, ReservationRequest, ReservationResponse
 from node.core.document.terms import ApplicationResponse, TradeTerms
 
 __all__ = ["DOCUMENTS", "INTERNAL", "Document", "document_key", "document_type", "header_of"]
@@ -37,6 +38,9 @@ Document = (
     | RemittanceAdvice
     | ReplenishmentRequest
     | ReplenishmentResponse
+    | ReservationRequest
+    | ReservationResponse
+    | ReservationRelease
     | Forecast
     | TradeTerms
     | ApplicationResponse
@@ -62,6 +66,9 @@ DOCUMENTS: dict[str, type[Document]] = {
         RemittanceAdvice,
         ReplenishmentRequest,
         ReplenishmentResponse,
+        ReservationRequest,
+        ReservationResponse,
+        ReservationRelease,
         Forecast,
         TradeTerms,
         ApplicationResponse,
