@@ -281,7 +281,7 @@ class StockStore(Protocol):
     """Our own stock, and what partners share of theirs."""
 
     def put(self, rows: Sequence[StockRow]) -> None:
-        """Insert or replace by (item_key, partner_id, snapshot, location, pool, status)."""
+        """Insert or replace by (item_key, partner_id, snapshot, location, pool, status); ours have a `change`."""
 
     def figures(self, item_keys: Sequence[str]) -> list[StockRow]:
         """Rows in force (of each partner's current snapshot, and our own) of these items. This is the hot path."""

@@ -118,11 +118,13 @@ def _start(tx: Any, row: CursorRow) -> None:
 
 def sums(tx: Any, partner_id: str) -> dict[str, int]:
     """Everything together that a company's view of one owner's stock says, asked of the tables themselves."""
-    snapshot = tx.stock.current_snapshot(partner_id).snapshot if partner_id else 0
-    row = tx.session.raw.execute(
-        "SELECT sum(on_hand), sum(available), count(*) FROM stock WHERE partner_id = ? AND snapshot = ?",
-        (partner_id, snapshot),
-    ).fetchone()
+    figures = "SELECT sum(on_hand), sum(available), count(*) FROM"
+    if partner_id:
+        snapshot = tx.stock.current_snapshot(partner_id).snapshot
+        of_snapshot = (partner_id, snapshot)
+        row = tx.session.raw.execute(f"{figures} stock WHERE partner_id = ? AND snapshot = ?", of_snapshot).fetchone()
+    else:
+        row = tx.session.raw.execute(f"{figures} own_stock").fetchone()
     return {"on_hand": row[0] // 10**SCALE, "available": row[1] // 10**SCALE, "lines": row[2]}
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "LinkRow",
     "OrderLineRow",
     "OrderRow",
+    "OwnStockRow",
     "PartnerRow",
     "ReceiptRow",
     "ReplenishmentRuleRow",
@@ -220,6 +221,25 @@ class StockRow(NamedTuple):
 
 
 class SnapshotRow(NamedTuple):
+class OwnStockRow(NamedTuple):
+    """A `StockRow` of ours as it lies in the store: by its change number, in which order partners are told of it."""
+
+    change: int
+    item_key: str
+    location: str
+    pool: str
+    status: str
+    figure: str
+    on_hand: int | None
+    available: int | None
+    band_end: int | None
+    unit: str
+    gtin: str
+    number: str
+    expected: str
+    as_of: int
+
+
     """A snapshot of a partner's stock: being received, or in force."""
 
     partner_id: str

@@ -32,6 +32,7 @@ from node.core.rows import (
     LinkRow,
     OrderLineRow,
     OrderRow,
+    OwnStockRow,
     PartnerRow,
     ReceiptRow,
     ReplenishmentRuleRow,
@@ -235,7 +236,15 @@ STOCK = _table(
     StockRow,
     ["item_key", "partner_id", "snapshot", "location", "pool", "status"],
     _index("ix_stock_snapshot", "partner_id", "snapshot"),
-    _index("ix_stock_own", "partner_id", "change", where="partner_id = ''"),
+)
+
+# Apart from partners' rows, and in the order of its changes: a snapshot is written at the end and read in one sweep.
+OWN_STOCK = _table(
+    "own_stock",
+    OwnStockRow,
+    ["change"],
+    _index("ix_own_stock_key", "item_key", "location", "pool", "status", unique=True),
+    numbered=True,
 )
 
 SNAPSHOT = _table(
@@ -303,6 +312,7 @@ TABLES: dict[type, sa.Table] = {
     OrderLineRow: ORDER_LINE,
     LineEventRow: LINE_EVENT,
     StockRow: STOCK,
+    OwnStockRow: OWN_STOCK,
     SnapshotRow: SNAPSHOT,
     AliasRow: ALIAS,
     ReplenishmentRuleRow: RULE,

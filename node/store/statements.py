@@ -107,15 +107,16 @@ class Compiler:
             sql = self._kept[key] = self(clause, *names)
         return sql
 
-    def bulk(self, row: Any, *, replace: bool = False, only: str = "") -> Bulk:
-        """How rows of the type are added, or with `replace` inserted or replaced by the table's key.
+    def bulk(self, row: Any, *, replace: bool = False, only: str = "", by: Sequence[str] = ()) -> Bulk:
+        """How rows of the type are added, or with `replace` inserted or replaced by the table's key, or `by` another.
 
         `only` is a condition on the row that is there: where it does not hold, nothing is replaced.
         """
         table = TABLES[row]
         fields: tuple[str, ...] = row._fields
-        key = tuple(fields.index(column.name) for column in table.primary_key) if replace else ()
-        insert = self._insert(table, fields, replace, only)
+        by = by or [column.name for column in table.primary_key]
+        key = tuple(map(fields.index, by)) if replace else ()
+        insert = self._insert(table, fields, by if replace else (), only)
         names = ", ".join(self._quoted(name) for name in fields)
         target = self._quoted(table.name)
         stage = self._quoted(f"stage_{table.name}") if replace else target
@@ -137,18 +138,18 @@ class Compiler:
     def upsert(self, table: sa.Table) -> str:
         """Insert or replace one row by the table's key, every column in order."""
         fields = [column.name for column in table.columns]
-        return self(self._insert(table, fields, True, "").values({name: parameter(name) for name in fields}), *fields)
+        key = [column.name for column in table.primary_key]
+        return self(self._insert(table, fields, key, "").values({name: parameter(name) for name in fields}), *fields)
 
-    def _insert(self, table: sa.Table, fields: Sequence[str], replace: bool, only: str) -> Any:
-        if not replace:
+    def _insert(self, table: sa.Table, fields: Sequence[str], key: Sequence[str], only: str) -> Any:
+        if not key:
             return sa.insert(table)
         insert = sqlite.insert(table) if self.name == "sqlite" else postgresql.insert(table)
-        key = [column.name for column in table.primary_key]
         rest = {name: insert.excluded[name] for name in fields if name not in key}
         if not rest:
-            return insert.on_conflict_do_nothing(index_elements=key)
+            return insert.on_conflict_do_nothing(index_elements=list(key))
         condition = sa.text(only) if only else None
-        return insert.on_conflict_do_update(index_elements=key, set_=rest, where=condition)
+        return insert.on_conflict_do_update(index_elements=list(key), set_=rest, where=condition)
 
     def _quoted(self, name: str) -> str:
         return self._dialect.identifier_preparer.quote(name)

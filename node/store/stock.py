@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 
-from node.core.rows import AliasRow, ReplenishmentRuleRow, SnapshotRow, StockRow
-from node.store.schema import ALIAS, RULE, SNAPSHOT, STOCK
+from node.core.rows import AliasRow, OwnStockRow, ReplenishmentRuleRow, SnapshotRow, StockRow
+from node.store.schema import ALIAS, OWN_STOCK, RULE, SNAPSHOT, STOCK
 from node.store.session import Session
 from node.store.settings import Counters
 from node.store.statements import Compiler, listed, only_first, parameter, word
@@ -16,7 +18,19 @@ from node.store.statements import Compiler, listed, only_first, parameter, word
 __all__ = ["Stock", "StockStatements"]
 
 _C = STOCK.c
-_OURS = sa.literal_column("''", sa.Text())
+_O = OWN_STOCK.c
+_ITEM = itemgetter(0)
+_AS_OWN = itemgetter(*map(StockRow._fields.index, OwnStockRow._fields))
+"""A row of ours without what is the same in all of them, in the order of `OwnStockRow`."""
+
+
+def _as_stock() -> list[Any]:
+    """The columns of `own_stock` in the order of `StockRow`, with what is the same in all of them."""
+    same: dict[str, Any] = {
+        "partner_id": sa.literal_column("''", sa.Text()),
+        "snapshot": sa.literal_column("0", sa.BigInteger()),
+    }
+    return [same[name].label(name) if name in same else _O[name] for name in StockRow._fields]
 
 
 class StockStatements:
@@ -26,19 +40,28 @@ class StockStatements:
         self.put = sql.bulk(StockRow, replace=True)
         of_snapshot = sa.and_(SNAPSHOT.c.partner_id == _C.partner_id, SNAPSHOT.c.snapshot == _C.snapshot)
         current = sa.exists().where(of_snapshot, SNAPSHOT.c.state == word("current"))
-        in_force = sa.or_(_C.partner_id == _OURS, current)
         by_key = list(STOCK.primary_key)  # the order in which they lie: nothing is sorted
-        figures = sa.select(STOCK).where(in_force).order_by(*by_key)
+        figures = sa.select(STOCK).where(current).order_by(*by_key)
         self.figure = sql(figures.where(_C.item_key == parameter("of_item")), "of_item")
         self.figures = sql(figures.where(_C.item_key.in_(listed(sql.name, "item_keys", "text"))), "item_keys")
         self.count = sql(
-            sa.select(sa.func.count()).select_from(STOCK).where(in_force, _C.partner_id == parameter("of_partner")),
+            sa.select(sa.func.count()).select_from(STOCK).where(current, _C.partner_id == parameter("of_partner")),
             "of_partner",
         )
-        changed = sa.select(STOCK).where(_C.partner_id == _OURS, _C.change > parameter("after")).order_by(_C.change)
-        self.own_changed = sql(only_first(changed), "after", "limit")
+        self._of_ours(sql)
         self._of_snapshots(sql)
         self._of_items(sql)
+
+    def _of_ours(self, sql: Compiler) -> None:
+        key = ["item_key", "location", "pool", "status"]
+        self.put_own = sql.bulk(OwnStockRow, replace=True, by=key)
+        own = sa.select(*_as_stock())
+        figures = own.order_by(*(_O[name] for name in key))
+        self.own_figure = sql(figures.where(_O.item_key == parameter("of_item")), "of_item")
+        self.own_figures = sql(figures.where(_O.item_key.in_(listed(sql.name, "item_keys", "text"))), "item_keys")
+        self.own_count = sql(sa.select(sa.func.count()).select_from(OWN_STOCK))
+        changed = own.where(_O.change > parameter("after")).order_by(_O.change)
+        self.own_changed = sql(only_first(changed), "after", "limit")
 
     def _of_snapshots(self, sql: Compiler) -> None:
         snapshot = SNAPSHOT.c
@@ -107,14 +130,22 @@ class Stock:
         self._counters = counters
 
     def put(self, rows: Sequence[StockRow]) -> None:
-        """Insert or replace by (item_key, partner_id, snapshot, location, pool, status)."""
-        self._session.put(self._sql.put, rows)
+        """Insert or replace by (item_key, partner_id, snapshot, location, pool, status); ours have a `change`."""
+        ours = [_AS_OWN(row) for row in rows if not row[1]]
+        if ours:
+            self._session.put(self._sql.put_own, ours)
+        if len(ours) < len(rows):
+            self._session.put(self._sql.put, [row for row in rows if row[1]] if ours else rows)
 
     def figures(self, item_keys: Sequence[str]) -> list[StockRow]:
-        """Rows in force (of each partner's current snapshot, and our own) of these items, by item and partner."""
+        """Rows in force (our own, and of each partner's current snapshot) of these items, by item and partner."""
+        every, make = self._session.all, StockRow._make
         if len(item_keys) == 1:
-            return self._session.all(StockRow._make, self._sql.figure, item_keys[0])
-        return self._session.all(StockRow._make, self._sql.figures, json.dumps([*item_keys]))
+            (key,) = item_keys
+            return every(make, self._sql.own_figure, key) + every(make, self._sql.figure, key)
+        wanted = json.dumps([*item_keys])
+        ours, theirs = every(make, self._sql.own_figures, wanted), every(make, self._sql.figures, wanted)
+        return sorted(ours + theirs, key=_ITEM) if ours and theirs else ours or theirs
 
     def own_changed(self, after: int, limit: int) -> list[StockRow]:
         """Our own rows with change > after, by change."""
@@ -157,7 +188,9 @@ class Stock:
 
     def count(self, partner_id: str) -> int:
         """Rows in force of a partner, or of ourselves ("")."""
-        count: int = self._session.values(self._sql.count, partner_id)[0]
+        values = self._session.values
+        found = values(self._sql.count, partner_id) if partner_id else values(self._sql.own_count)
+        count: int = found[0]
         return count
 
     def put_aliases(self, rows: Sequence[AliasRow]) -> None:

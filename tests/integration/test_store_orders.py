@@ -209,7 +209,7 @@ def test_own_changes(store: Database) -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 19, 20, 65])
 def test_of_figures_with_one_key_the_last_stays(store: Database, count: int) -> None:
-    rows = [stock(f"item {number // 2}", on_hand=number) for number in range(count)]
+    rows = [stock(f"item {number // 2}", on_hand=number, change=1 + number) for number in range(count)]
     store.write(lambda tx: tx.stock.put(rows))
     found = store.read(lambda tx: tx.stock.figures([f"item {number}" for number in range(count)]))
     assert sorted(row.on_hand or 0 for row in found) == [

@@ -111,7 +111,9 @@ PLANS = {
     "orders.events": (STATEMENTS.orders.events, "ix_line_event_order"),
     "stock.figure": (STATEMENTS.stock.figure, "stock USING PRIMARY KEY (item_key=?)"),
     "stock.figures": (STATEMENTS.stock.figures, "stock USING PRIMARY KEY (item_key=?)"),
-    "stock.own_changed": (STATEMENTS.stock.own_changed, "ix_stock_own"),
+    "stock.own_figure": (STATEMENTS.stock.own_figure, "ix_own_stock_key (item_key=?)"),
+    "stock.own_figures": (STATEMENTS.stock.own_figures, "ix_own_stock_key (item_key=?)"),
+    "stock.own_changed": (STATEMENTS.stock.own_changed, "own_stock USING INTEGER PRIMARY KEY (rowid>?)"),
     "stock.drop": (STATEMENTS.stock.drop, "ix_stock_snapshot"),
 }
 MAY_SORT = {"orders.lines"}  # the lines of one order, by their ordinal
@@ -128,4 +130,6 @@ def test_what_is_asked_often_goes_by_an_index(name: str) -> None:
     plan = [row[3] for row in rows]
     assert any(index in step for step in plan), plan
     assert name in MAY_SORT or not any("TEMP B-TREE FOR" in step and "ORDER" in step for step in plan), plan
-    assert not any(re.fullmatch(r"SCAN (document|stock|orders|order_line|line_event)", step) for step in plan), plan
+    assert not any(
+        re.fullmatch(r"SCAN (document|stock|own_stock|orders|order_line|line_event)", step) for step in plan
+    ), plan

@@ -204,8 +204,15 @@ def _stock() -> None:
         "figure text, on_hand int?, available int?, band_end int?, unit text, gtin text, number text, "
         "expected text, as_of int, change int",
     )
-    _index("ix_stock_own", "stock", "partner_id change", "partner_id = ''")
     _index("ix_stock_snapshot", "stock", "partner_id snapshot")
+    _table(
+        "own_stock",
+        "change",
+        "change id, item_key text, location text, pool text, status text, figure text, on_hand int?, "
+        "available int?, band_end int?, unit text, gtin text, number text, expected text, as_of int",
+        rowid=True,
+    )
+    _index("ix_own_stock_key", "own_stock", "item_key location pool status", unique=True)
     _table(
         "snapshot",
         "partner_id snapshot",
