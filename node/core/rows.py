@@ -220,7 +220,6 @@ class StockRow(NamedTuple):
     change: int  # ours: grows with every change; what a partner has not seen is what is above its link's stock_change
 
 
-class SnapshotRow(NamedTuple):
 class OwnStockRow(NamedTuple):
     """A `StockRow` of ours as it lies in the store: by its change number, in which order partners are told of it."""
 
@@ -240,6 +239,7 @@ class OwnStockRow(NamedTuple):
     as_of: int
 
 
+class SnapshotRow(NamedTuple):
     """A snapshot of a partner's stock: being received, or in force."""
 
     partner_id: str
