@@ -192,17 +192,26 @@ def test_a_sound_table_has_no_findings() -> None:
         (replace(TABLE, rates=TABLE.rates[:2]), {"zone-without-rates"}),
         (replace(TABLE, parcel_weight_max=D("31.5")), {"weight-hole"}),
         (replace(TABLE, parcel_weight_max=D(0)), {"weight-hole"}),
-        (replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("DE", "80", "81"),)))), {"overlapping-zones", "zone-without-rates"}),
+        (
+            replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("DE", "80", "81"),)))),
+            {"overlapping-zones", "zone-without-rates"},
+        ),
         (replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("DE"),)))), {"overlapping-zones", "zone-without-rates"}),
         (replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("UK"),)))), {"unknown-country", "zone-without-rates"}),
         (replace(TABLE, zones=(*TABLE.zones, Zone("x", ()))), {"empty-zone", "zone-without-rates"}),
-        (replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("FR", "9", "1"),)))), {"empty-zone", "zone-without-rates"}),
+        (
+            replace(TABLE, zones=(*TABLE.zones, Zone("x", (Area("FR", "9", "1"),)))),
+            {"empty-zone", "zone-without-rates"},
+        ),
         (replace(TABLE, rates=(*TABLE.rates, replace(LOCAL, zone="nowhere"))), {"unknown-zone"}),
         (replace(TABLE, rates=(*TABLE.rates, LOCAL)), {"duplicate-service"}),
         (replace(TABLE, surcharges=(Surcharge(name="x"),)), {"empty-surcharge"}),
-        (replace(TABLE, surcharges=(Surcharge(name="x", percent=D(1), services=frozenset({"air"})),)), {"unknown-service"}),
+        (
+            replace(TABLE, surcharges=(Surcharge(name="x", percent=D(1), services=frozenset({"air"})),)),
+            {"unknown-service"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_table(table: RateTable, expected: set[str]) -> None:
     assert {one.rule for one in findings(table)} == expected
 
