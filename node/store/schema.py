@@ -12,6 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from node.core.customer_rows import (
+    CustomerLineRow,
+    CustomerOrderRow,
+    CustomerRow,
+    DecisionRow,
+    PieceRow,
+    ProcessEventRow,
+)
 from node.core.promise_rows import (
     DemandDayRow,
     DisruptionRow,
@@ -281,6 +289,77 @@ DISRUPTION = _table(
     _index("ix_disruption_root", "root_id"),
 )
 
+CUSTOMER = _table("customer", CustomerRow, ["customer"])
+
+CUSTOMER_ORDER = _table(
+    "customer_order",
+    CustomerOrderRow,
+    ["customer_order_id"],
+    _words("usage", "TEST", "PRODUCTION"),
+    _words(
+        "state",
+        *("captured", "waiting", "approval", "human", "active", "done", "cancelled", "merged", "template"),
+    ),
+    # A number is one of its channel's; a recurring order stands once for each of its days.
+    _index("ix_customer_order_number", "number", "channel", unique=True),
+    _index("ix_customer_order_period", "template_id", "period", where="template_id IS NOT NULL", unique=True),
+    _index("ix_customer_order_due", "next_at", where="next_at IS NOT NULL"),
+    _index("ix_customer_order_customer", "customer", "customer_order_id", where="customer <> ''"),
+    _index("ix_customer_order_state", "state", "customer_order_id"),
+    _index("ix_customer_order_origin", "origin_order_id", where="origin_order_id IS NOT NULL"),
+    _index("ix_customer_order_from", "origin_partner", "customer_order_id", where="origin_partner <> ''"),
+    _index("ix_customer_order_root", "root_id"),
+    numbered=True,
+)
+
+CUSTOMER_LINE = _table(
+    "customer_line",
+    CustomerLineRow,
+    ["customer_order_id", "line_id"],
+    sa.ForeignKeyConstraint(["customer_order_id"], ["customer_order.customer_order_id"]),
+    sa.CheckConstraint(
+        "cancelled >= 0 AND cancel_asked >= 0 AND cancelled + cancel_asked <= quantity", name="cancelled"
+    ),
+    _index("ix_customer_line_item", "item_key", "customer_order_id"),
+)
+
+PIECE = _table(
+    "piece",
+    PieceRow,
+    ["piece_id"],
+    sa.ForeignKeyConstraint(["customer_order_id"], ["customer_order.customer_order_id"]),
+    _words(
+        "state",
+        *("planned", "holding", "held", "ordering", "ordered", "accepted", "ready", "despatched", "delivered"),
+        *("rejected", "released", "cancelling", "cancelled", "in_doubt", "back_ordered", "waiting_human"),
+    ),
+    sa.CheckConstraint("quantity >= 0 AND wanted >= 0 AND wanted <= quantity", name="quantity"),
+    _index("ix_piece_customer_order", "customer_order_id", "piece_id"),
+    _index("ix_piece_order", "order_id", where="order_id IS NOT NULL"),
+    _index("ix_piece_partner", "partner_id", "customer_order_id"),
+    _index("ix_piece_back_ordered", "customer_order_id", where="state = 'back_ordered'"),
+    numbered=True,
+)
+
+DECISION = _table(
+    "decision",
+    DecisionRow,
+    ["decision_id"],
+    sa.ForeignKeyConstraint(["customer_order_id"], ["customer_order.customer_order_id"]),
+    _index("ix_decision_customer_order", "customer_order_id", "decision_id"),
+    numbered=True,
+)
+
+PROCESS_EVENT = sa.Table(
+    "process_event",
+    METADATA,
+    *columns_of(ProcessEventRow),
+    sa.Column("event_id", ROW_NUMBER, nullable=False, autoincrement=True),
+    sa.PrimaryKeyConstraint("event_id"),
+    sa.ForeignKeyConstraint(["customer_order_id"], ["customer_order.customer_order_id"]),
+    _index("ix_process_event_customer_order", "customer_order_id", "event_id"),
+)
+
 CURSOR = _table("adapter_cursor", CursorRow, ["adapter"])
 
 META = sa.Table(
@@ -317,6 +396,12 @@ TABLES: dict[type, sa.Table] = {
     AliasRow: ALIAS,
     ReplenishmentRuleRow: RULE,
     CursorRow: CURSOR,
+    CustomerRow: CUSTOMER,
+    CustomerOrderRow: CUSTOMER_ORDER,
+    CustomerLineRow: CUSTOMER_LINE,
+    PieceRow: PIECE,
+    DecisionRow: DECISION,
+    ProcessEventRow: PROCESS_EVENT,
     PartnerMeasureRow: MEASURE,
     MeasureDayRow: MEASURE_DAY,
     LeadTimeRow: LEAD_TIME,

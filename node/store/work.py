@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from node import ports
+from node.store.customer_orders import CustomerOrders, CustomerOrderStatements
 from node.store.demand import Demand, DemandStatements
 from node.store.disruptions import Disruptions, DisruptionStatements
 from node.store.documents import Documents, DocumentStatements
@@ -37,6 +38,7 @@ class Statements:
         self.demand = DemandStatements(sql)
         self.offers = OfferStatements(sql)
         self.disruptions = DisruptionStatements(sql)
+        self.customer_orders = CustomerOrderStatements(sql)
         self.settings = SettingStatements(sql)
         self.counters = CounterStatements(sql)
         self.stages: tuple[str, ...] = tuple(dict.fromkeys(sql.stages))
@@ -56,6 +58,7 @@ class Work:
     demand: ports.DemandStore
     offers: ports.OfferStore
     disruptions: ports.DisruptionStore
+    customer_orders: ports.CustomerOrderStore
     settings: ports.SettingStore
 
     def __init__(self, session: Session, sql: Statements) -> None:
@@ -71,6 +74,7 @@ class Work:
         self.demand = Demand(session, sql.demand)
         self.offers = Offers(session, sql.offers)
         self.disruptions = Disruptions(session, sql.disruptions)
+        self.customer_orders = CustomerOrders(session, sql.customer_orders, counters)
         self.settings = Settings(session, sql.settings)
 
     def savepoint(self) -> AbstractContextManager[None]:

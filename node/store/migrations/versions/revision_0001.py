@@ -60,6 +60,7 @@ def upgrade() -> None:
     _orders()
     _stock()
     _promising()
+    _customer_orders()
     _settings()
 
 
@@ -278,6 +279,88 @@ def _promising() -> None:
     _index("ix_disruption_root", "disruption", "root_id")
 
 
+def _customer_orders() -> None:
+    _table(
+        "customer",
+        "customer",
+        "customer text, orders int, last_order text, last_at int, country text, postal_code text, preference text, "
+        "no_split int, preferred_source text",
+    )
+    _table(
+        "customer_order",
+        "customer_order_id",
+        "customer_order_id id, number text, channel text, kind text, customer text, country text, postal_code text, "
+        "collect_at text, currency text, priority int, need_on text?, not_before text?, not_after text?, "
+        "launch_on text?, preference text, preferred_source text, no_split int, no_merge int, usage text, state text, "
+        "reason text, next_at int?, approved int, strategy int, sourced int, partner_orders int, origin_partner text, "
+        "origin_order_id int?, root_id text, hops_left int, template_id int?, period text, merged_into int?, "
+        "recurs_on text?, document_id int, captured_at int, at int",
+        rowid=True,
+        usage=_words("usage", "TEST PRODUCTION"),
+        state=_words("state", "captured waiting approval human active done cancelled merged template"),
+    )
+    _index("ix_customer_order_customer", "customer_order", "customer customer_order_id", "customer <> ''")
+    _index("ix_customer_order_due", "customer_order", "next_at", "next_at IS NOT NULL")
+    _index("ix_customer_order_from", "customer_order", "origin_partner customer_order_id", "origin_partner <> ''")
+    _index("ix_customer_order_number", "customer_order", "number channel", unique=True)
+    _index("ix_customer_order_origin", "customer_order", "origin_order_id", "origin_order_id IS NOT NULL")
+    _index("ix_customer_order_period", "customer_order", "template_id period", "template_id IS NOT NULL", unique=True)
+    _index("ix_customer_order_root", "customer_order", "root_id")
+    _index("ix_customer_order_state", "customer_order", "state customer_order_id")
+    _table(
+        "customer_line",
+        "customer_order_id line_id",
+        "customer_order_id int, line_id text, ordinal int, item_key text, gtin text, seller_number text, "
+        "buyer_number text, description text, quantity int, unit text, price int?, parent_line text, no_split int, "
+        "shelf_life_days int, need_on text?, cancelled int, cancel_asked int",
+        _reference("customer_line", "customer_order_id", "customer_order.customer_order_id"),
+        cancelled="cancelled >= 0 AND cancel_asked >= 0 AND cancelled + cancel_asked <= quantity",
+    )
+    _index("ix_customer_line_item", "customer_line", "item_key customer_order_id")
+    _pieces()
+
+
+def _pieces() -> None:
+    _table(
+        "piece",
+        "piece_id",
+        "piece_id id, customer_order_id int, line_id text, quantity int, wanted int, unit text, partner_id text, "
+        "location text, mode text, state text, reservation_id text, order_id int?, order_line_id text, "
+        "decision_id int?, promised_on text?, next_at int?, carrier text, service text, tracking text, "
+        "despatched int, delivered int, unit_cost int, reason text, at int",
+        _reference("piece", "customer_order_id", "customer_order.customer_order_id"),
+        rowid=True,
+        state=_words(
+            "state",
+            "planned holding held ordering ordered accepted ready despatched delivered rejected released cancelling "
+            "cancelled in_doubt back_ordered waiting_human",
+        ),
+        quantity="quantity >= 0 AND wanted >= 0 AND wanted <= quantity",
+    )
+    _index("ix_piece_back_ordered", "piece", "customer_order_id", "state = 'back_ordered'")
+    _index("ix_piece_customer_order", "piece", "customer_order_id piece_id")
+    _index("ix_piece_order", "piece", "order_id", "order_id IS NOT NULL")
+    _index("ix_piece_partner", "piece", "partner_id customer_order_id")
+    _table(
+        "decision",
+        "decision_id",
+        "decision_id id, customer_order_id int, at int, method text, status text, gap text, cost int, currency text, "
+        "strategy text, explanation text",
+        _reference("decision", "customer_order_id", "customer_order.customer_order_id"),
+        rowid=True,
+    )
+    _index("ix_decision_customer_order", "decision", "customer_order_id decision_id")
+    _table(
+        "process_event",
+        "event_id",
+        "customer_order_id int, piece_id int?, line_id text, event text, quantity int, detail text, at int, "
+        "event_id serial",
+        _reference("process_event", "customer_order_id", "customer_order.customer_order_id"),
+        rowid=True,
+    )
+    _index("ix_process_event_customer_order", "process_event", "customer_order_id event_id")
+
+
 def _settings() -> None:
     _table(
         "adapter_cursor",
@@ -297,4 +380,4 @@ def _settings() -> None:
         rowid=True,
     )
     counter = sa.table("counter", sa.column("name", sa.Text()), sa.column("value", sa.BigInteger()))
-    op.bulk_insert(counter, [{"name": name, "value": 0} for name in ("change", "document", "order")])
+    op.bulk_insert(counter, [{"name": name, "value": 0} for name in ("change", "customer_order", "decision", "document", "order", "piece")])
