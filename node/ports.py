@@ -28,6 +28,7 @@ from node.core.promise_rows import (
     MeasureDayRow,
     PartnerMeasureRow,
 )
+from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.core.rows import (
     AliasRow,
     CardRow,
@@ -49,6 +50,7 @@ from node.core.rows import (
 __all__ = [
     "Clock",
     "CustomerOrderStore",
+    "CounterDifference",
     "DemandStore",
     "DisruptionStore",
     "DocumentStore",
@@ -62,6 +64,7 @@ __all__ = [
     "PartnerStore",
     "PerformanceStore",
     "Random",
+    "ReservationStore",
     "SettingStore",
     "Signer",
     "StockStore",
@@ -371,6 +374,78 @@ class DisruptionStore(Protocol):
         """Newest first; `state` "" is every one."""
 
 
+class CounterDifference(NamedTuple):
+    """A place where a counter is not the sum of the reservations there, in the stock figure's unit."""
+
+    item_key: str
+    location: str
+    reserved: int
+    reserved_summed: int
+    allocated: int
+    allocated_summed: int
+
+
+class ReservationStore(Protocol):
+    """Stock holds and allocations, and the counters by place that are their sums."""
+
+    def put(self, rows: Sequence[ReservationRow]) -> None:
+        """Insert or replace by (reservation_id, partner_id, role)."""
+
+    def get(self, reservation_id: str) -> list[ReservationRow]:
+        """Reservations of this id: partners choose ids, so two may have chosen the same."""
+
+    def find(self, partner_id: str, role: str, ids: Sequence[str]) -> dict[str, ReservationRow]:
+        """One partner's reservations by id."""
+
+    def of_orders(self, order_ids: Sequence[int]) -> list[ReservationRow]:
+        """What these orders have taken up, by order and line."""
+
+    def of_pieces(self, piece_ids: Sequence[int]) -> list[ReservationRow]:
+        """The reservations of these pieces of customer orders."""
+
+    def due(self, now: int, limit: int) -> list[ReservationRow]:
+        """Requested and granted ones whose time is up, earliest first."""
+
+    def due_of(self, item_keys: Sequence[str], now: int) -> list[ReservationRow]:
+        """Holds on our stock of these items whose time is up and which still count."""
+
+    def held_by(self, partner_id: str, item_keys: Sequence[str]) -> list[ReservationRow]:
+        """Live holds of a partner on our stock of these items."""
+
+    def total_of(self, partner_id: str, now: int) -> tuple[int, int]:
+        """How many holds a partner has on our stock that are not expired, and how much they hold together."""
+
+    def covered(self, item_keys: Sequence[str]) -> list[ReservationRow]:
+        """What orders took up of these items, and our ERP's coming figures take off themselves."""
+
+    def search(
+        self,
+        *,
+        partner_id: str | None = None,
+        item_key: str | None = None,
+        role: str | None = None,
+        state: str | None = None,
+        which: str = "",
+        limit: int = 50,
+    ) -> list[ReservationRow]:
+        """Open ones by their end, others newest first; `which` is "open", "done" or "" for all."""
+
+    def forget(self, before: int, limit: int) -> int:
+        """Delete at most `limit` that were done with before; returns how many went."""
+
+    def in_use(self) -> bool:
+        """Whether there is any counter at all: where none is, stock figures are as they came."""
+
+    def put_counters(self, rows: Sequence[StockCounterRow]) -> None:
+        """Insert or replace by (item_key, location)."""
+
+    def counters(self, item_keys: Sequence[str]) -> list[StockCounterRow]:
+        """The counters of these items, by item and location."""
+
+    def differences(self) -> list[CounterDifference]:
+        """Places where a counter is not the sum of the reservations there; none when all is well."""
+
+
 class CustomerOrderStore(Protocol):
     """Customer orders with their lines, pieces, decisions and events."""
 
@@ -452,6 +527,7 @@ class Transaction(Protocol):
     demand: DemandStore
     offers: OfferStore
     disruptions: DisruptionStore
+    reservations: ReservationStore
     customer_orders: CustomerOrderStore
     settings: SettingStore
 

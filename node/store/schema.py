@@ -29,6 +29,7 @@ from node.core.promise_rows import (
     MeasureDayRow,
     PartnerMeasureRow,
 )
+from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.core.rows import (
     AliasRow,
     CardRow,
@@ -289,6 +290,46 @@ DISRUPTION = _table(
     _index("ix_disruption_root", "root_id"),
 )
 
+RESERVATION_LIVE = "state = 'granted' OR state = 'partly_granted'"
+"""Holds that count until their time is up."""
+
+RESERVATION_OPEN = "state = 'requested' OR state = 'granted' OR state = 'partly_granted'"
+"""What ends by itself when its time is up."""
+
+RESERVATION_DONE = "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'confirmed'"
+"""What can be forgotten in time."""
+
+RESERVATION = _table(
+    "reservation",
+    ReservationRow,
+    ["reservation_id", "partner_id", "role"],
+    _words("role", "grantor", "requester", "own"),
+    _words(
+        "state",
+        *("requested", "granted", "partly_granted", "refused", "confirmed", "reflected", "released", "expired"),
+        "withdrawn",
+    ),
+    sa.CheckConstraint("held >= 0 AND covered >= 0 AND covered <= held AND granted >= 0", name="amounts"),
+    # Only a hold on our own stock takes something off it, and only while it stands.
+    sa.CheckConstraint(
+        f"held = 0 OR ((role = 'grantor' OR role = 'own') AND (state = 'confirmed' OR {RESERVATION_LIVE}))",
+        name="held",
+    ),
+    _index("ix_reservation_item", "item_key", "location", where="held > 0"),
+    _index("ix_reservation_due", "expires_at", where=RESERVATION_OPEN),
+    _index("ix_reservation_partner", "partner_id", "item_key", where=RESERVATION_LIVE),
+    _index("ix_reservation_order", "order_id", where="order_id > 0"),
+    _index("ix_reservation_piece", "piece_id", where="piece_id > 0"),
+    _index("ix_reservation_done", "at", where=RESERVATION_DONE),
+)
+
+STOCK_COUNTER = _table(
+    "stock_counter",
+    StockCounterRow,
+    ["item_key", "location"],
+    sa.CheckConstraint("reserved >= 0 AND allocated >= 0 AND exposed >= 0", name="amounts"),
+)
+
 CUSTOMER = _table("customer", CustomerRow, ["customer"])
 
 CUSTOMER_ORDER = _table(
@@ -395,6 +436,8 @@ TABLES: dict[type, sa.Table] = {
     SnapshotRow: SNAPSHOT,
     AliasRow: ALIAS,
     ReplenishmentRuleRow: RULE,
+    ReservationRow: RESERVATION,
+    StockCounterRow: STOCK_COUNTER,
     CursorRow: CURSOR,
     CustomerRow: CUSTOMER,
     CustomerOrderRow: CUSTOMER_ORDER,

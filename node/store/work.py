@@ -15,6 +15,7 @@ from node.store.offers import Offers, OfferStatements
 from node.store.orders import Orders, OrderStatements
 from node.store.partners import Partners, PartnerStatements
 from node.store.performance import Performance, PerformanceStatements
+from node.store.reservations import Reservations, ReservationStatements
 from node.store.session import Session
 from node.store.settings import Counters, CounterStatements, Settings, SettingStatements
 from node.store.statements import Compiler
@@ -38,6 +39,7 @@ class Statements:
         self.demand = DemandStatements(sql)
         self.offers = OfferStatements(sql)
         self.disruptions = DisruptionStatements(sql)
+        self.reservations = ReservationStatements(sql)
         self.customer_orders = CustomerOrderStatements(sql)
         self.settings = SettingStatements(sql)
         self.counters = CounterStatements(sql)
@@ -58,6 +60,7 @@ class Work:
     demand: ports.DemandStore
     offers: ports.OfferStore
     disruptions: ports.DisruptionStore
+    reservations: ports.ReservationStore
     customer_orders: ports.CustomerOrderStore
     settings: ports.SettingStore
 
@@ -74,6 +77,7 @@ class Work:
         self.demand = Demand(session, sql.demand)
         self.offers = Offers(session, sql.offers)
         self.disruptions = Disruptions(session, sql.disruptions)
+        self.reservations = Reservations(session, sql.reservations)
         self.customer_orders = CustomerOrders(session, sql.customer_orders, counters)
         self.settings = Settings(session, sql.settings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from node.core import rows
+from node.core import reservation_rows, rows
 from node.store.schema import LINE_EVENT, METADATA, REVISION, TABLES
 from node.store.upgrade import MIGRATIONS
 from node.store.work import Statements
@@ -21,9 +22,11 @@ from tests.stores import Server
 SQL_TYPES = {str: sa.Text, int: sa.BigInteger, bytes: sa.LargeBinary}
 
 
-@pytest.mark.parametrize("name", rows.__all__)
-def test_every_row_type_has_its_table(name: str) -> None:
-    row = getattr(rows, name)
+ROWS = [getattr(module, name) for module in (rows, reservation_rows) for name in module.__all__]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_type_has_its_table(row: Any) -> None:
     columns = [column for column in TABLES[row].columns if column is not LINE_EVENT.c.event_id]
     assert [column.name for column in columns] == list(row._fields)
     for column, hint in zip(columns, typing.get_type_hints(row).values(), strict=True):
@@ -109,6 +112,17 @@ PLANS = {
     "orders.find": (STATEMENTS.orders.find, "ix_orders_identity"),
     "orders.lines": (STATEMENTS.orders.lines, "order_line USING PRIMARY KEY"),
     "orders.events": (STATEMENTS.orders.events, "ix_line_event_order"),
+    "reservations.get": (STATEMENTS.reservations.get, "reservation USING PRIMARY KEY (reservation_id=?)"),
+    "reservations.find": (STATEMENTS.reservations.find, "reservation USING PRIMARY KEY"),
+    "reservations.of_orders": (STATEMENTS.reservations.of_orders, "ix_reservation_order"),
+    "reservations.of_pieces": (STATEMENTS.reservations.of_pieces, "ix_reservation_piece"),
+    "reservations.due": (STATEMENTS.reservations.due, "ix_reservation_due"),
+    "reservations.due_of": (STATEMENTS.reservations.due_of, "ix_reservation_item"),
+    "reservations.held_by": (STATEMENTS.reservations.held_by, "ix_reservation_partner (partner_id=? AND item_key=?)"),
+    "reservations.total_of": (STATEMENTS.reservations.total_of, "ix_reservation_partner"),
+    "reservations.covered": (STATEMENTS.reservations.covered, "ix_reservation_item"),
+    "reservations.forgettable": (STATEMENTS.reservations.forgettable, "ix_reservation_done"),
+    "reservations.counters": (STATEMENTS.reservations.counters, "stock_counter USING PRIMARY KEY"),
     "stock.figure": (STATEMENTS.stock.figure, "stock USING PRIMARY KEY (item_key=?)"),
     "stock.figures": (STATEMENTS.stock.figures, "stock USING PRIMARY KEY (item_key=?)"),
     "stock.own_figure": (STATEMENTS.stock.own_figure, "ix_own_stock_key (item_key=?)"),
@@ -116,7 +130,7 @@ PLANS = {
     "stock.own_changed": (STATEMENTS.stock.own_changed, "own_stock USING INTEGER PRIMARY KEY (rowid>?)"),
     "stock.drop": (STATEMENTS.stock.drop, "ix_stock_snapshot"),
 }
-MAY_SORT = {"orders.lines"}  # the lines of one order, by their ordinal
+MAY_SORT = {"orders.lines", "reservations.of_orders", "reservations.of_pieces"}  # the few of one order or piece
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -59,6 +59,7 @@ def upgrade() -> None:
     _documents()
     _orders()
     _stock()
+    _reservations()
     _promising()
     _customer_orders()
     _settings()
@@ -277,6 +278,38 @@ def _promising() -> None:
     )
     _index("ix_disruption_in_force", "disruption", "item_key", "state = 'in_force'")
     _index("ix_disruption_root", "disruption", "root_id")
+
+
+def _reservations() -> None:
+    live = "state = 'granted' OR state = 'partly_granted'"
+    still_open = f"state = 'requested' OR {live}"
+    done = "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'confirmed'"
+    _table(
+        "reservation",
+        "reservation_id partner_id role",
+        "reservation_id text, partner_id text, role text, state text, item_key text, location text, quantity int, "
+        "granted int, unit text, held int, covered int, covered_at int, request text, request_document int, "
+        "expires_at int, extensions int, customer_order text, piece_id int, order_id int, line_id text, "
+        "root_id text, reason text, at int",
+        role=_words("role", "grantor requester own"),
+        state=_words(
+            "state", "requested granted partly_granted refused confirmed reflected released expired withdrawn"
+        ),
+        amounts="held >= 0 AND covered >= 0 AND covered <= held AND granted >= 0",
+        held=f"held = 0 OR ((role = 'grantor' OR role = 'own') AND (state = 'confirmed' OR {live}))",
+    )
+    _index("ix_reservation_item", "reservation", "item_key location", "held > 0")
+    _index("ix_reservation_due", "reservation", "expires_at", still_open)
+    _index("ix_reservation_partner", "reservation", "partner_id item_key", live)
+    _index("ix_reservation_order", "reservation", "order_id", "order_id > 0")
+    _index("ix_reservation_piece", "reservation", "piece_id", "piece_id > 0")
+    _index("ix_reservation_done", "reservation", "at", done)
+    _table(
+        "stock_counter",
+        "item_key location",
+        "item_key text, location text, unit text, reserved int, allocated int, exposed int, exposed_at int",
+        amounts="reserved >= 0 AND allocated >= 0 AND exposed >= 0",
+    )
 
 
 def _customer_orders() -> None:
