@@ -10,7 +10,9 @@ from node.config.reading import check_endpoint, home_folder, load, parse
 from node.config.sections import (
     FILE_NAME,
     AdapterSettings,
+    CarrierSettings,
     DatabaseSettings,
+    FreightSettings,
     LimitSettings,
     LogSettings,
     MetricsSettings,
@@ -22,12 +24,15 @@ from node.config.sections import (
     Settings,
     SharingRule,
     SharingSettings,
+    carrier_secret,
 )
 
 __all__ = [
     "FILE_NAME",
     "AdapterSettings",
+    "CarrierSettings",
     "DatabaseSettings",
+    "FreightSettings",
     "LimitSettings",
     "LogSettings",
     "MetricsSettings",
@@ -39,6 +44,7 @@ __all__ = [
     "Settings",
     "SharingRule",
     "SharingSettings",
+    "carrier_secret",
     "check_endpoint",
     "describe",
     "home_folder",

@@ -64,6 +64,8 @@ def _toml(value: Any) -> str:
 def _default(one: dataclasses.Field[Any]) -> str:
     if one.default is MISSING and one.default_factory is MISSING:
         return "*required*"
+    if one.default is None:
+        return "*not set*"
     default = one.default if one.default_factory is MISSING else one.default_factory()
     return f"`{_toml(default)}`"
 

@@ -10,9 +10,11 @@ from dataclasses import MISSING
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from node.config.sections import FILE_NAME, Settings, SharingRule
+from node.config.sections import FILE_NAME, PartnerSettings, Settings, SharingRule
+from node.core.iso_codes import MINOR_UNITS
 from node.errors import ConfigError
 
 __all__ = ["check_endpoint", "home_folder", "load", "parse"]
@@ -80,6 +82,9 @@ class _Reader:
         return cls(**made)
 
     def value(self, kind: Any, value: Any, at: str, about: Mapping[str, Any]) -> Any:
+        if get_origin(kind) is UnionType:
+            # "or None" is what a setting has that is not in the file.
+            kind = next(one for one in get_args(kind) if one is not type(None))
         if get_origin(kind) is tuple:
             inner = get_args(kind)[0]
             if not isinstance(value, list):
@@ -130,6 +135,9 @@ def _check_whole(settings: Settings, path: Path) -> None:
         for name in ("order_minimum", "credit_limit"):
             if (text := getattr(terms, name)) and not _AMOUNT(text):
                 raise fault(f'partners."{partner_id}".{name}', "an amount and a currency such as 250.00 EUR", text)
+        _check_terms(terms, f'partners."{partner_id}"', fault)
+    for name in settings.carriers:
+        _check_carrier(settings, name, fault)
     for index, rule in enumerate(settings.sharing.rules):
         _check_sharing(rule, f"sharing.rules[{index}]", fault)
     for index, one in enumerate(settings.replenishment.rules):
@@ -147,6 +155,34 @@ def check_endpoint(text: str) -> str:
 def _is_address(text: str) -> bool:
     host, _, port = text.rpartition(":")
     return bool(host) and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536
+
+
+def _check_terms(terms: PartnerSettings, at: str, fault: Callable[[str, str], ConfigError]) -> None:
+    if terms.incoterms_place and not terms.incoterms:
+        raise fault(f"{at}.incoterms", "a rule such as DAP, because incoterms_place is given")
+    if bool(terms.discount_percent) != bool(terms.discount_days):
+        raise fault(f"{at}.discount_days", "both discount_percent and discount_days above 0, or neither")
+    if terms.payment_days and terms.discount_days > terms.payment_days:
+        raise fault(f"{at}.discount_days", f"at most payment_days, {terms.payment_days}")
+
+
+def _check_carrier(settings: Settings, name: str, fault: Callable[..., ConfigError]) -> None:
+    one, at = settings.carriers[name], f'carriers."{name}"'
+    if one.currency and one.currency not in MINOR_UNITS:
+        raise fault(f"{at}.currency", "an ISO 4217 code such as EUR", one.currency)
+    if one.secret_env and one.secret_file:
+        raise fault(f"{at}.secret_file", "at most one of secret_env, secret_file")
+    if one.kind == "table":
+        for key in ("url", "fallback", "secret_env", "secret_file"):
+            if getattr(one, key):
+                raise fault(f"{at}.{key}", "no such key, because kind is table: nobody is asked")
+        return
+    if not one.url:
+        raise fault(f"{at}.url", f"where the carrier quotes, because kind is {one.kind}")
+    named = settings.carriers.get(one.fallback)
+    if one.fallback and (named is None or named.kind != "table"):
+        tables = ", ".join(sorted(key for key, other in settings.carriers.items() if other.kind == "table"))
+        raise fault(f"{at}.fallback", f"a carrier of kind table ({tables or 'there is none'})", one.fallback)
 
 
 def _check_sharing(rule: SharingRule, at: str, fault: Callable[[str, str], ConfigError]) -> None:

@@ -11,12 +11,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from node.core.incoterms import INCOTERMS
 from node.errors import ConfigError
 
 __all__ = [
     "FILE_NAME",
     "AdapterSettings",
+    "CarrierSettings",
     "DatabaseSettings",
+    "FreightSettings",
     "LimitSettings",
     "LogSettings",
     "MetricsSettings",
@@ -28,6 +31,7 @@ __all__ = [
     "Settings",
     "SharingRule",
     "SharingSettings",
+    "carrier_secret",
 ]
 
 FILE_NAME = "hansa.toml"
@@ -239,6 +243,9 @@ class RetentionSettings:
     )
 
 
+_ASKED = "an answer to our order beyond it waits for `hansa order confirm`; not set: we take any"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PartnerSettings:
     """What we agreed with one partner; goes to it as a TradeTerms document."""
@@ -247,33 +254,76 @@ class PartnerSettings:
         False,
         "orders that pass minimum and credit limit are accepted at once; otherwise our own system or a human answers",
     )
-    quantity_over_percent: Decimal = setting(
-        Decimal(0), "more than ordered that is not remarked on", unit="%", least=0, most=1_000
+    quantity_over_percent: Decimal | None = setting(
+        None, "more than ordered that we take, and do not remark on; " + _ASKED, unit="%", least=0, most=1_000
     )
-    quantity_under_percent: Decimal = setting(
-        Decimal(0),
-        "less than ordered that we take; told to the partner, not compared here",
-        unit="%",
-        least=0,
-        most=100,
+    quantity_under_percent: Decimal | None = setting(
+        None, "less than ordered that we take; " + _ASKED, unit="%", least=0, most=100
     )
-    price_percent: Decimal = setting(
-        Decimal(0),
-        "difference of price that we take; told to the partner, not compared here",
-        unit="%",
-        least=0,
-        most=100,
+    price_percent: Decimal | None = setting(
+        None, "above the order's price that we take; a lower one always; " + _ASKED, unit="%", least=0, most=100
     )
-    days_early: int = setting(
-        0, "days early that we take; told to the partner, not compared here", unit="days", least=0, most=366
+    days_early: int | None = setting(
+        None, "days before the wanted one that we take; " + _ASKED, unit="days", least=0, most=366
     )
-    days_late: int = setting(
-        0, "days late that we take; told to the partner, not compared here", unit="days", least=0, most=366
+    days_late: int | None = setting(
+        None, "days after the wanted one that we take; " + _ASKED, unit="days", least=0, most=366
     )
     order_minimum: str = setting("", "least amount of an order", example="250.00 EUR")
     credit_limit: str = setting("", "most that may be open", example="20000.00 EUR")
     payment_days: int = setting(0, "days after the invoice; 0: not agreed", unit="days", least=0, most=366)
+    discount_percent: Decimal = setting(
+        Decimal(0), "cash discount within discount_days; 0: none", unit="%", least=0, most=100
+    )
+    discount_days: int = setting(0, "days after the invoice for the cash discount", unit="days", least=0, most=366)
+    incoterms: str = setting(
+        "",
+        "who carries goods, costs and risk how far (Incoterms 2020; DAT of 2010); our orders by hand carry it",
+        choices=INCOTERMS,
+        example="DAP",
+    )
+    incoterms_place: str = setting("", "the place that the rule names", example="Hamburg, Hafenstr. 1")
     lead_days: int = setting(0, "usual days from order to delivery; 0: not agreed", unit="days", least=0, most=366)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreightSettings:
+    """What goods cost on their way where no carrier is set, and where postal codes lie."""
+
+    postal_codes: tuple[str, ...] = setting(
+        (),
+        "tables of postal codes with latitude and longitude, as https://download.geonames.org/export/zip/ gives them "
+        "(CC BY 4.0); without them no distance is known",
+        example=("postal/DE.txt", "postal/FR.txt"),
+    )
+    currency: str = setting("", "of `cost` and `cost_per_km`; empty: they hold in every currency", example="EUR")
+    cost: Decimal = setting(Decimal(0), "of a parcel where no carrier is set for its source", least=0)
+    cost_per_km: Decimal = setting(Decimal(0), "on top, where the distance is known", least=0)
+    transit_days: int = setting(2, "on the way where no carrier is set for its source", unit="days", least=0, most=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarrierSettings:
+    """A carrier: a table of rates, or one that quotes by itself through an adapter. `hansa carrier check` tries it."""
+
+    kind: str = setting("table", "`table`, or the adapter that asks the carrier", example="http")
+    file: str = setting(MISSING, "the table of rates, or the adapter's mapping", example="carriers/parcel.toml")
+    sources: tuple[str, ...] = setting(
+        ("|*",),
+        "patterns of the sources that it serves, written as partner id, bar, location; the default is our own sites",
+        example=("|DC*", "0088:4012345000009|*"),
+    )
+    currency: str = setting("", "in which it quotes; empty: the order's", example="EUR")
+    url: str = setting("", "where it quotes", example="https://api.carrier.example/v1/rates")
+    secret_env: str = setting("", "environment variable that holds its key", example="CARRIER_KEY")
+    secret_file: str = setting("", "file that holds its key", example="/run/secrets/carrier")
+    ca_file: str = setting("", "certificates that it is checked against; empty: those that the machine trusts")
+    timeout_seconds: int = setting(3, "how long one answer may take, from beginning to end", unit="s", least=1, most=60)
+    cache_seconds: int = setting(3_600, "how long a quote holds", unit="s", least=1, most=604_800)
+    retry_seconds: int = setting(
+        60, "how long a carrier that did not answer a question is not asked it again", unit="s", least=1, most=86_400
+    )
+    fallback: str = setting("", "the carrier, of kind table, whose rates stand in for an answer", example="parcel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,6 +341,8 @@ class Settings:
     replenishment: ReplenishmentSettings = field(default_factory=ReplenishmentSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     partners: dict[str, PartnerSettings] = field(default_factory=dict)
+    freight: FreightSettings = field(default_factory=FreightSettings)
+    carriers: dict[str, CarrierSettings] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -318,6 +370,12 @@ class Settings:
                 return one
         names = ", ".join(one.name for one in self.adapters) or "none"
         raise ConfigError(f"{self.file}: there is no adapter {name!r}", hint=f"adapters are: {names}")
+
+
+def carrier_secret(settings: Settings, name: str) -> str:
+    """The key of a carrier, "" where none is set. Raises ConfigError when what names it is not there."""
+    one = settings.carriers[name]
+    return _secret(settings, f'carriers."{name}".secret', one.secret_env, one.secret_file)
 
 
 def _secret(settings: Settings, key: str, variable: str, file: str) -> str:
