@@ -52,6 +52,7 @@ class Source:
     """Of its costs; "" is the order's. A source with another currency than the order's is no candidate."""
     handling_per_order: Decimal = ZERO
     handling_per_line: Decimal = ZERO
+    """Per order line in a parcel: a line that leaves in two parcels is picked twice."""
     handling_per_unit: Decimal = ZERO
     order_minimum: Decimal = ZERO
     """Hard: the goods' value (unit costs) that one order takes from this source reaches it, or it takes nothing."""
