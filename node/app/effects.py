@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node import wire
-from node.app import drawdown, inventory, orders, partners, replenishment, terms
+from node.app import drawdown, inventory, orders, partners, performance, replenishment, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
@@ -285,6 +285,14 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
         elif one.effects.findings:
             one.reasons = _reasons(one.effects.findings)
     orders.write(tx, order_book.merge(one.effects for one in moving if one.effects is not None))
+    taken = [one for one in moving if one.state == "taken"]
+    applied = [
+        performance.Applied(one.document_id, one.document, one.effects)
+        for one in taken
+        if one.document is not None and one.effects is not None
+    ]
+    performance.felt(tx, partner.partner_id, book, applied, at)
+    performance.take_reservations(tx, partner.partner_id, [one.document for one in taken if one.document], at)
 
 
 def _write(

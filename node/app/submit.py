@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node import wire
-from node.app import orders
+from node.app import orders, performance
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import SALT_BYTES, priority_of
@@ -304,6 +304,12 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
         else:
             one.findings = one.effects.findings
     orders.write(tx, order_book.merge(one.effects for one in standing if one.effects is not None))
+    applied = [
+        performance.Applied(one.document_id, one.document, one.effects)
+        for one in standing
+        if one.state == "waiting" and one.effects is not None
+    ]
+    performance.felt(tx, partner.partner_id, book, applied, at)
 
 
 def _row(ctx: Context, own: str, partner: PartnerRow, one: _Outgoing, at: int) -> DocumentRow:

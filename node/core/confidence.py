@@ -23,6 +23,7 @@ __all__ = [
     "DELIVERY",
     "DESPATCH",
     "HALF_LIFE_DAYS",
+    "LEAD_DAYS_MAX",
     "MEASURES",
     "LeadTimes",
     "Rate",
@@ -47,6 +48,7 @@ FIGURE_HALF_LIFE_HOURS = 168
 """The age at which a partner's figure is believed half as much."""
 
 LEAD_DAYS_MAX = 1_000
+"""Longer ones count as this long."""
 
 _DAY = 86_400_000_000
 _ONE: int = 10**SCALE
