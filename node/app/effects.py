@@ -324,6 +324,8 @@ def _write(
     result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):
         result.wake.add(partner_id)
+    if terms.query_by_terms(tx, ctx, partner_id, _applied(standing)):
+        result.wake.add(partner_id)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number,
@@ -472,11 +474,22 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
     if terms.accept_by_terms(tx, ctx, partner_id, documents):
         result.wake.add(partner_id)
+    if terms.query_by_terms(tx, ctx, partner_id, _applied(taken)):
+        result.wake.add(partner_id)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number, outcome=link.Outcome[one.state.upper()], reasons=tuple(one.reasons)
         )
         for one in arrivals
+    ]
+
+
+def _applied(arrivals: Sequence[_Arrival]) -> list[tuple[int, Document, order_book.Effects]]:
+    """What was taken and changed the book."""
+    return [
+        (one.document_id, one.document, one.effects)
+        for one in arrivals
+        if one.document is not None and one.effects is not None
     ]
 
 

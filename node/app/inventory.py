@@ -35,6 +35,7 @@ __all__ = [
     "BASIS_SETTING",
     "StockReport",
     "policy_of",
+    "policy_of_rules",
     "put_own",
     "read_report",
     "resend_refused",
@@ -259,11 +260,12 @@ def _report_row(
 
 def policy_of(ctx: Context) -> sharing.Policy:
     """The sharing policy of the settings; what no rule names is told to nobody."""
-    return _policy_of(ctx.settings.sharing.rules)
+    return policy_of_rules(ctx.settings.sharing.rules)
 
 
 @lru_cache(maxsize=8)
-def _policy_of(rules: tuple[SharingRule, ...]) -> sharing.Policy:
+def policy_of_rules(rules: tuple[SharingRule, ...]) -> sharing.Policy:
+    """The same of these rules."""
     return sharing.Policy(
         default=sharing.Rule(partner="*", item="*", location="*", figure=sharing.HIDDEN),
         rules=tuple(

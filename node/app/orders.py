@@ -10,13 +10,14 @@ from node import wire
 from node.app.context import Context
 from node.core import order_book, order_view
 from node.core.document import Document
-from node.core.document.order import Order
-from node.core.document.terms import Tolerance
+from node.core.document.order import Order, OrderResponse
+from node.core.document.terms import TradeTerms
 from node.core.rows import DocumentRow, OrderRow, PartnerRow
+from node.core.tolerance import Tolerances
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["book_for", "find", "order_ids", "show", "tolerance_for", "undo_refused", "write"]
+__all__ = ["book_for", "find", "order_ids", "show", "terms_told", "tolerances_for", "undo_refused", "write"]
 
 
 def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequence[Document]) -> order_book.Book:
@@ -28,7 +29,10 @@ def book_for(tx: Transaction, ctx: Context, partner: PartnerRow, documents: Sequ
     ids = [order.order_id for order in orders]
     lines = tx.orders.lines(ids) if ids else []
     events = tx.orders.events(ids) if ids else []
-    return order_book.Book.of_rows(own, orders, lines, events, tolerance_for(ctx, partner.partner_id))
+    told = None
+    if any(isinstance(one, OrderResponse) and (one.lines or one.dates) for one in documents):
+        told = _tolerances_told(tx, partner.partner_id)
+    return order_book.Book.of_rows(own, orders, lines, events, tolerances_for(ctx, partner.partner_id), told)
 
 
 def order_ids(tx: Transaction, documents: Sequence[Document]) -> Callable[[], int]:
@@ -38,15 +42,35 @@ def order_ids(tx: Transaction, documents: Sequence[Document]) -> Callable[[], in
     return lambda: next(ids)
 
 
-def tolerance_for(ctx: Context, partner_id: str) -> Tolerance:
+def tolerances_for(ctx: Context, partner_id: str) -> Tolerances:
     """The tolerances that our settings name for this partner."""
     terms = ctx.settings.partner(partner_id)
-    return Tolerance(
-        quantity_over=terms.quantity_over_percent,
-        quantity_under=terms.quantity_under_percent,
-        price=terms.price_percent,
-        days_early=terms.days_early,
-        days_late=terms.days_late,
+    return Tolerances(
+        terms.quantity_over_percent,
+        terms.quantity_under_percent,
+        terms.price_percent,
+        terms.days_early,
+        terms.days_late,
+    )
+
+
+def terms_told(tx: Transaction, partner_id: str) -> TradeTerms | None:
+    """The newest trade terms that the partner has told us."""
+    found = tx.documents.search(partner_id=partner_id, direction="in", type="TradeTerms", state="taken", limit=1)
+    if not found or found[0].body is None:
+        return None
+    document = wire.decode_document("TradeTerms", found[0].body)
+    return document if isinstance(document, TradeTerms) else None
+
+
+def _tolerances_told(tx: Transaction, partner_id: str) -> Tolerances:
+    """What the partner has told of its tolerances. In the document no days and none agreed look alike: not compared."""
+    terms = terms_told(tx, partner_id)
+    told = terms.tolerance if terms else None
+    if told is None:
+        return Tolerances()
+    return Tolerances(
+        told.quantity_over, told.quantity_under, told.price, told.days_early or None, told.days_late or None
     )
 
 

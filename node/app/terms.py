@@ -1,24 +1,30 @@
-"""Trade terms at work: orders too small are refused, over the credit limit they wait, or are accepted at once."""
+"""Trade terms at work: orders too small are refused, over the credit limit they wait, or are accepted at once; answers
+outside our tolerances wait for our confirmation, and their seller is told so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from node import wire
+from node.app import orders
 from node.app.context import Context
 from node.app.submit import Submission, submit
 from node.core import trade_terms
 from node.core.decimals import parse_decimal
-from node.core.document import Document, header_of
-from node.core.document.common import DocumentHeader, DocumentKey, Reason
+from node.core.document import Document, document_key, header_of
+from node.core.document.common import DocumentHeader, DocumentKey, Reason, Reference, ReferenceKind
 from node.core.document.invoice import RemittanceAdvice
 from node.core.document.order import Order, OrderResponse, ResponseOutcome
+from node.core.document.terms import ApplicationOutcome, ApplicationResponse, LineReason
 from node.core.finding import Finding
 from node.core.money import Money
+from node.core.order_state import Effects
+from node.core.tolerance import Difference, breaches
 from node.errors import ConfigError, RefusedError
 from node.ports import Transaction
 
-__all__ = ["Credit", "accept_by_terms", "minimum_finding"]
+__all__ = ["Credit", "accept_by_terms", "confirmation", "minimum_finding", "query_by_terms"]
 
 ORDERS_COUNTED_MAX = 10_000
 """Orders of one partner that the credit limit is reckoned over."""
@@ -82,6 +88,63 @@ def accept_by_terms(tx: Transaction, ctx: Context, partner_id: str, documents: S
         ctx.log.warning("orders were not accepted by themselves: %s", error.message, extra={"partner": partner_id})
         return False
     return True
+
+
+def query_by_terms(
+    tx: Transaction, ctx: Context, partner_id: str, answers: Iterable[tuple[int, Document, Effects]]
+) -> bool:
+    """Tell the seller which of its answers, by id and with their effects, must be confirmed by us before they count.
+
+    They are those whose changes are outside our tolerances; returns whether anything waits for the partner now.
+    """
+    tolerances = orders.tolerances_for(ctx, partner_id)
+    queries = []
+    for document_id, answer, effects in answers:
+        if not isinstance(answer, OrderResponse):
+            continue
+        outside = {
+            event.line_id: told
+            for event in effects.events
+            if event.event == "changed"
+            and event.standing
+            and event.document_id == document_id
+            and (told := breaches(Difference.of_text(event.detail), tolerances))
+        }
+        if outside:
+            reasons = {
+                line_id: Reason(code="outside-tolerance", text="; ".join(told), language="en")
+                for line_id, told in outside.items()
+            }
+            key = replace(answer.order or DocumentKey(), issuer=tx.partners.own().partner_id, type="Order")
+            query = confirmation(f"Q{document_id}", document_key(answer), key, ApplicationOutcome.UNDER_QUERY, reasons)
+            queries.append(Submission(query))
+    if not queries:
+        return False
+    try:
+        done = submit(tx, ctx, partner_id, queries)
+    except RefusedError as error:
+        ctx.log.warning("answers were not queried: %s", error.message, extra={"partner": partner_id})
+        return False
+    for one in done:
+        if one.state == "refused":
+            ctx.log.warning("an answer was not queried: %s", one.findings[0].text, extra={"partner": partner_id})
+    return True
+
+
+def confirmation(
+    number: str,
+    answer: DocumentKey,
+    order: DocumentKey,
+    outcome: ApplicationOutcome,
+    reasons: Mapping[str, Reason | None],
+) -> ApplicationResponse:
+    """The buyer's word on the lines of an answer that `reasons` names: UNDER_QUERY, or ACCEPTED."""
+    return ApplicationResponse(
+        header=DocumentHeader(number=number, references=(Reference(kind=ReferenceKind.ORDER, document=order),)),
+        document=answer,
+        outcome=outcome,
+        line_reasons=tuple(LineReason(line_id=line_id, reason=reason) for line_id, reason in reasons.items()),
+    )
 
 
 def _key(order: Order) -> DocumentKey:

@@ -140,6 +140,8 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
     """Read the settings, and what they refer to."""
     path = home / config.FILE_NAME
     settings = config.load(home)
+    from node.app import advice
+
     settings.database_url  # noqa: B018  # raises where the secret it names is missing
     result = {
         "file": str(path),
@@ -148,6 +150,7 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
         "sharing_rules": len(settings.sharing.rules),
         "replenishment_rules": len(settings.replenishment.rules),
         "partners": sorted(settings.partners),
+        "warnings": advice.warnings(settings),
     }
     return _shown("config.check", result, output)
 

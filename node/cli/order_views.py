@@ -8,7 +8,7 @@ from typing import Any
 
 from node.cli.output import Output, shown
 
-__all__ = ["ENDED", "listing", "sent", "show"]
+__all__ = ["ENDED", "all_sent", "listing", "sent", "show"]
 
 Result = Mapping[str, Any]
 
@@ -56,7 +56,7 @@ def _order(output: Output, one: Result) -> None:
         [
             ("order", one["number"] + (f" revision {one['revision']}" if one["revision"] else "")),
             ("seller" if one["role"] == "buyer" else "buyer", f"{one['partner_name']} ({one['partner_id']})"),
-            ("status", state + (f"; the {one['waits_for']}'s answer is due" if one["waits_for"] else "")),
+            ("status", state + _due(one)),
             ("document", f"{document['id']}, {document['state']}"),
             ("seller's number", one["seller_order_number"]),
             ("customer order", one["customer_order"]),
@@ -73,10 +73,37 @@ def _order(output: Output, one: Result) -> None:
         right=" ".join(FIGURES),
     )
     for line in one["lines"]:
+        if line["confirmation"]:
+            output.line(f"line {line['line_id']}: {_changes(one, line)}")
         for remark in line["remarks"]:
             output.line(f"line {line['line_id']}: {remark}")
     _pieces(output, one)
     _history(output, one)
+
+
+def _due(one: Result) -> str:
+    if one["waits_for"] == "buyer":
+        return "; the buyer's confirmation is due" + (
+            f": hansa order confirm {one['number']}" if one["role"] == "buyer" else ""
+        )
+    return f"; the {one['waits_for']}'s answer is due" if one["waits_for"] else ""
+
+
+_CONFIRMATION = {
+    "open": "no objection yet",
+    "due": "waits for the buyer's confirmation",
+    "refused": "refused by the buyer, who asks to change or cancel instead",
+    "confirmed": "confirmed by the buyer",
+}
+
+
+def _changes(one: Result, line: Result) -> str:
+    """What the answer changed of a line, and what the buyer says to it."""
+    said = _CONFIRMATION[line["confirmation"]]
+    if line["confirmation"] == "open" and one["role"] == "buyer":
+        said = "within our tolerances"
+    why = f": {line['unconfirmed']}" if line["unconfirmed"] else f" ({'; '.join(line['changes'])})"
+    return f"accepted with changes, {said}{why}"
 
 
 def _pieces(output: Output, one: Result) -> None:
@@ -157,6 +184,12 @@ def _line(line: Result) -> list[str]:
         status,
         when,
     ]
+
+
+def all_sent(output: Output, told: Result) -> None:
+    """What became of several documents made by hand."""
+    for one in told["sent"]:
+        sent(output, one)
 
 
 def sent(output: Output, told: Result) -> None:

@@ -216,6 +216,9 @@ def _order_commands(add: Group) -> None:
     place.add_argument("--unit", default="C62", help="UN/ECE Rec 20 code of the quantities (C62: pieces)")
     place.add_argument("--deliver", metavar="DATE", help="when it is wanted")
     place.add_argument("--ship-to", metavar="CODE", help="our location that takes the goods")
+    place.add_argument(
+        "--incoterms", metavar="RULE PLACE", help="such as 'DAP Hamburg'; without: what is agreed; '' for none"
+    )
     place.add_argument("--customer-order", metavar="NUMBER", help="the customer's order that this fulfils")
     respond = _by_hand(add("respond", "answer an order: accept, reject, or line by line"), order=True, reason=True)
     kind = respond.add_mutually_exclusive_group()
@@ -249,6 +252,19 @@ def _order_commands(add: Group) -> None:
     )
     cancel = _by_hand(add("cancel", "ask to cancel an order of ours, or lines of it"), order=True, reason=True)
     cancel.add_argument("--line", action="append", default=[], metavar="LINE", help="without: the whole order")
+    confirm = add(
+        "confirm",
+        "confirm an answer that is outside our tolerances, or refuse it",
+        more="`hansa order show` says what is different. Refusing asks the seller to cancel these lines.",
+    )
+    confirm.add_argument("order", metavar="ORDER", help="the order's number")
+    confirm.add_argument("--refuse", action="store_true", help="ask to cancel these lines instead")
+    confirm.add_argument(
+        "--line", action="append", dest="lines", default=[], metavar="LINE", help="only this; may be repeated"
+    )
+    confirm.add_argument("--reason", help="why, for people")
+    confirm.add_argument("--number", metavar="N", help="our number of this document; without, the node makes one")
+    confirm.add_argument("--partner", metavar="ID", help="where several use the order's number")
     show = add("show", "one order over all companies: ordered, accepted, despatched, received, invoiced")
     show.add_argument("order", metavar="NUMBER", help="ours, the partner's, or the customer order's")
     show.add_argument("--partner", metavar="ID", help="where several partners use the number")

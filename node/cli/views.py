@@ -97,6 +97,8 @@ def _backup(output: Output, made: Result) -> None:
 def _config_check(output: Output, told: Result) -> None:
     output.line(f"{told['file']}: " + ("good" if told["exists"] else "not there; all settings have their defaults"))
     output.pairs([("adapters", shown(told["adapters"])), ("partners", shown(told["partners"]))])
+    for one in told["warnings"]:
+        output.note(f"warning: {one}")
 
 
 # --- partners and keys ------------------------------------------------------------------------------------------------
@@ -471,6 +473,7 @@ VIEWS: dict[str, View] = {
     "adapter.pull": _pulled,
     "availability": _availability,
     "order.sent": order_views.sent,
+    "order.confirm": order_views.all_sent,
     "order.show": order_views.show,
     "order.list": order_views.listing,
     "documents.list": _documents,

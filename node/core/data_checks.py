@@ -8,6 +8,7 @@ from node.core.document.catalogue import CatalogueLine, ItemCatalogue
 from node.core.document.inventory import InventoryReport
 from node.core.document.replenishment import Forecast, ReplenishmentRequest, ReplenishmentResponse
 from node.core.document.terms import ApplicationOutcome, ApplicationResponse, TradeTerms
+from node.core.incoterms import INCOTERMS
 from node.core.line_checks import Checks, gtin_fits
 from node.core.units import is_unit
 
@@ -158,6 +159,10 @@ def check_terms(checks: Checks, document: TradeTerms) -> None:
     checks.money(document.credit_limit, "credit_limit")
     if document.payment_terms is not None:
         checks.percent(document.payment_terms.discount_percent, "payment_terms.discount_percent")
+    incoterms = document.delivery_terms.incoterms if document.delivery_terms else ""
+    if incoterms and incoterms not in INCOTERMS:
+        text = f"{incoterms[:40]!r} was given; {', '.join(INCOTERMS)} was expected"
+        checks.add("incoterms", "delivery_terms.incoterms", text)
     checks.period(document.validity, "validity")
     for place, cut_off in enumerate(document.cut_offs):
         hours, colon, minutes = cut_off.time.partition(":")

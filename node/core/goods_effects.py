@@ -27,6 +27,7 @@ from node.core.order_state import (
     OrderState,
     Refused,
     Step,
+    confirmation_of,
     reason_text,
     reference_of,
     scaled_in,
@@ -178,7 +179,7 @@ def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Pie
 
 def _over(step: Step, pieces: list[_Piece], kinds: frozenset[str], rule: str) -> None:
     """Remark on lines of which more than ordered has now been despatched, received or invoiced."""
-    tolerance = step.book.tolerance.quantity_over if step.book.tolerance else None
+    tolerance = step.book.tolerances.quantity_over
     gone = frozenset(document for _, documents in step.effects.supersede for document in documents)
     sums: dict[int, dict[str, int]] = {}
     for piece in pieces:
@@ -219,6 +220,20 @@ def despatch(step: Step, document: DespatchAdvice) -> None:
     on = document.despatched_at.date().isoformat() if document.despatched_at else None
     _record(step, touched, "despatched", pieces, on)
     _over(step, pieces, _DESPATCHED, "over-despatched")
+    _unconfirmed(step, pieces)
+
+
+def _unconfirmed(step: Step, pieces: list[_Piece]) -> None:
+    """Remark on lines that are despatched while the buyer has still to confirm what the answer changed."""
+    told: set[tuple[int, str]] = set()
+    for piece in pieces:
+        line_id, events = piece.line.line_id, piece.state.events
+        place = (piece.state.order.order_id, line_id)
+        if place in told or not any(e.event == "confirmation_due" and e.standing for e in events):
+            continue
+        told.add(place)
+        if confirmation_of(e for e in events if e.standing and e.line_id == line_id) in ("due", "refused"):
+            step.remark("unconfirmed", piece.path, f"the buyer has not confirmed the changes of line {line_id}")
 
 
 def _packed(packages: tuple[Package, ...]) -> dict[str, list[tuple[Quantity | None, str]]]:

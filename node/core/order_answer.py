@@ -1,4 +1,4 @@
-"""Effects of an OrderResponse: the seller's word on lines, pieces, changes and cancellations.
+"""Effects of an OrderResponse, the seller's word on an order, and of the ApplicationResponse with the buyer's on that.
 
 Which finding has which outcome, and why effects commute, is told in `node.core.order_book`.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 
-from node.core.document.common import DocumentHeader, QualifiedDate
+from node.core.decimals import SCALE
+from node.core.document.common import DocumentHeader, Price, QualifiedDate, ReferenceKind
 from node.core.document.order import OrderResponse, OrderResponseLine, ResponseOutcome, ScheduleOutcome
-from node.core.order_effects import named_order
+from node.core.document.terms import ApplicationOutcome, ApplicationResponse
+from node.core.order_effects import named_order, price_of
 from node.core.order_state import (
     ANSWERS,
+    CONFIRMATIONS,
     OrderState,
     Refused,
     Step,
@@ -22,10 +25,10 @@ from node.core.order_state import (
 )
 from node.core.quantity import Quantity
 from node.core.rows import LineEventRow, OrderLineRow
-from node.core.tolerance import exceeds
+from node.core.tolerance import Difference, Ratio, breaches, difference_of, exceeds
 from node.errors import RefusedError
 
-__all__ = ["response"]
+__all__ = ["response", "verdict"]
 
 _EVENT_OF = {
     ScheduleOutcome.ACCEPTED: "accepted",
@@ -42,6 +45,12 @@ _DEFAULT_EVENT = {
     ResponseOutcome.CHANGED: "accepted",
     ResponseOutcome.REJECTED: "rejected",
 }
+_ONE = 10**SCALE
+_COMING = frozenset({"accepted", "back_ordered", "substituted"})
+_VERDICT_EVENT = {
+    ApplicationOutcome.UNDER_QUERY: "confirmation_due",
+    ApplicationOutcome.ACCEPTED: "confirmed",
+}
 
 
 def response(step: Step, document: OrderResponse) -> None:
@@ -56,6 +65,7 @@ def response(step: Step, document: OrderResponse) -> None:
     named, known = document.order.revision, state.order.revision
     if named > known:
         raise Refused("unknown-revision", "order.revision", f"revision {known} was expected, and {named} was given")
+    _keeps_currency(document.currency, state, "currency")
     _Answer(step, document, state, 1 if named == known else 0).run()
     number = document.seller_order_number
     if number and number != state.order.seller_order_number:
@@ -67,7 +77,9 @@ def response(step: Step, document: OrderResponse) -> None:
 class _Answer:
     """One response at work: which requests it ends, which lines change, which pieces stand."""
 
-    __slots__ = ("answered", "document", "events", "lines", "order_id", "reference", "standing", "state", "step")
+    __slots__ = (
+        *("answered", "document", "events", "lines", "order_id", "prices", "reference", "standing", "state", "step"),
+    )
 
     def __init__(self, step: Step, document: OrderResponse, state: OrderState, standing: int) -> None:
         self.step = step
@@ -80,6 +92,8 @@ class _Answer:
         self.events: list[LineEventRow] = []
         # Lines for which this is the answer that counts from now on.
         self.answered: set[str] = set()
+        # The dearest price that is named for each line.
+        self.prices: dict[str, Ratio] = {}
 
     def run(self) -> None:
         document, outcome = self.document, self.document.outcome
@@ -103,6 +117,9 @@ class _Answer:
         default = None if requests and not agreed else _DEFAULT_EVENT.get(outcome)
         for place, line in enumerate(document.lines):
             self._line(place, line, default)
+        if not (requests and requests[0].event == "cancel_requested"):
+            # What the buyer asked to cancel is less by its own wish.
+            self._differences()
         if not self.events and self.lines:
             # Leaves a trace, by which a second delivery is known to be one.
             line_id = next(iter(self.lines))
@@ -116,7 +133,10 @@ class _Answer:
             ended = {(e.document_id, e.event) for e in requests}
             self.step.effects.replace_where(
                 self.state,
-                lambda e: (e.event in ANSWERS and e.line_id in answered) or (e.document_id, e.event) in ended,
+                lambda e: (
+                    (e.line_id in answered and (e.event in ANSWERS or e.event in CONFIRMATIONS))
+                    or (e.document_id, e.event) in ended
+                ),
             )
         self.step.effects.events.extend(self.events)
 
@@ -212,6 +232,8 @@ class _Answer:
         row = self.lines.get(line_id)
         if row is None:
             raise Refused("unknown-line", f"lines[{place}].line_id", f"the order has no line {line_id!r}")
+        if line.price is not None:
+            self._priced(row, line.price, f"lines[{place}].price")
         reason = reason_text(line.reason)
         other_item = line.substituted or bool(line.substitutes_line)
         total = 0
@@ -219,7 +241,7 @@ class _Answer:
             event = "substituted" if other_item and default == "accepted" else default
             total = self._scaled(line.quantity, row, f"lines[{place}].quantity") if line.quantity else row.quantity
             self.answered.add(line_id)
-            self._add(line_id, event, total, on=self._date(None, None), detail=reason)
+            self._add(line_id, event, total, on=self._date(line.dates, None), detail=reason)
         for at, piece in enumerate(line.schedule):
             event = _EVENT_OF.get(piece.outcome) or default or ""
             if event == "accepted" and other_item:
@@ -234,11 +256,47 @@ class _Answer:
             if piece.substitute is not None:
                 other = piece.substitute
                 detail = f"{other.gtin or other.seller_number or other.description} {detail}".rstrip()
-            on = self._date(piece.dates, None)
+            on = self._date(piece.dates or line.dates, None)
             self._add(line_id, event, quantity, on=on, detail=detail, schedule_id=piece.schedule_id)
-        tolerance = self.step.book.tolerance
-        if self.standing and exceeds(total, row.quantity, tolerance.quantity_over if tolerance else None):
+        if self.standing and exceeds(total, row.quantity, self.step.book.tolerances.quantity_over):
             self.step.remark("over-answered", f"lines[{place}]", "the pieces add up to more than the line orders")
+
+    def _priced(self, row: OrderLineRow, price: Price, path: str) -> None:
+        """Remember the price that the seller names for a line, where it is for the line's kind of unit."""
+        if price.amount is not None:
+            _keeps_currency(price.amount.currency, self.state, f"{path}.amount")
+        amount, base = price_of(price, row.unit)
+        if amount is None or base == 0:
+            return
+        said, known = Ratio(amount, base or _ONE), self.prices.get(row.line_id)
+        if known is None or said.amount * known.base > known.amount * said.base:
+            self.prices[row.line_id] = said
+
+    def _differences(self) -> None:
+        """Say of each line that is to come what the answer has changed; a line that is refused whole is no change."""
+        pieces: dict[str, list[LineEventRow]] = {}
+        for event in self.events:
+            if event.event in _COMING and event.quantity and event.line_id in self.answered:
+                pieces.setdefault(event.line_id, []).append(event)
+        for line_id, coming in pieces.items():
+            row, said = self.lines[line_id], self.prices.get(line_id)
+            ordered = None if row.price is None else Ratio(row.price, row.price_base or _ONE)
+            found = difference_of(
+                revision=self.step.header.revision,
+                unit=row.unit,
+                currency=self.state.order.currency,
+                quantity=(row.quantity, sum(event.quantity for event in coming)),
+                price=(ordered, said) if ordered and said else None,
+                wanted_on=row.requested_on,
+                promised=[event.on for event in coming if event.on],
+            )
+            if found is None:
+                continue
+            self._add(line_id, "changed", 0, detail=found.as_text())
+            if self.standing and self.step.we_are_sender:
+                for text in breaches(found, self.step.book.told):
+                    words = f"line {line_id}: the buyer must confirm this first: {text}"
+                    self.step.remark("outside-tolerance", "lines", words)
 
     def _scaled(self, quantity: Quantity, row: OrderLineRow, path: str) -> int:
         try:
@@ -250,3 +308,54 @@ class _Answer:
         """A piece's promised day: its own, else the response's."""
         own = date_of(dates) if dates else None
         return own or (date_of(self.document.dates) if self.document.dates else None) or otherwise
+
+
+def _keeps_currency(currency: str, state: OrderState, path: str) -> None:
+    if currency and state.order.currency and currency != state.order.currency:
+        raise Refused("other-currency", path, f"order {state.order.number} is in {state.order.currency}")
+
+
+def verdict(step: Step, document: ApplicationResponse) -> None:
+    """The buyer's word on an answer with changes: it must confirm them first, or confirms them.
+
+    Other verdicts have no effect. A word on an answer that a newer one has replaced is kept, but does not stand.
+    """
+    event, answer = _VERDICT_EVENT.get(document.outcome), document.document
+    orders = [r.document for r in step.header.references if r.kind is ReferenceKind.ORDER and r.document]
+    if event is None or answer is None or answer.type != "OrderResponse" or len(orders) != 1:
+        return
+    state = named_order(step, orders[0], "header.references")
+    if (state.order.role == "buyer") != step.we_are_sender:
+        raise Refused("wrong-role", "header.references", "only the buyer confirms what the seller has changed")
+    if step.document_id in state.documents:
+        return
+    texts = {one.line_id: reason_text(one.reason) for one in document.line_reasons}
+    for line_id in texts.keys() - state.lines.keys():
+        raise Refused("unknown-line", "line_reasons", f"order {state.order.number} has no line {line_id!r}")
+    reference = reference_of(answer)
+    changed: dict[str, int] = {}
+    for one in state.events:
+        spoken_of = one.event == "changed" and one.reference == reference and (not texts or one.line_id in texts)
+        if spoken_of and Difference.of_text(one.detail).revision == answer.revision:
+            # Stated twice where another line of the same answer was replaced: once as history, once as what stands.
+            changed[one.line_id] = max(one.standing, changed.get(one.line_id, 0))
+    standing = {line_id for line_id, stands in changed.items() if stands}
+    step.effects.replace_where(state, lambda e: e.event == event and e.line_id in standing)
+    why = "; ".join(filter(None, (reason_text(one) for one in document.reasons)))
+    step.effects.events.extend(
+        LineEventRow(
+            state.order.order_id,
+            line_id,
+            step.document_id,
+            "",
+            event,
+            0,
+            state.lines[line_id].unit,
+            None,
+            reference_of(step.header),
+            texts.get(line_id) or why,
+            step.at,
+            stands,
+        )
+        for line_id, stands in changed.items()
+    )

@@ -9,10 +9,13 @@ OrderResponse          Per piece: accepted, back_ordered, rejected, substituted,
                        later answer replaces an earlier one of the lines that it names. ACCEPTED or REJECTED
                        without lines speaks for every line in full. It stands for the order revision that it names:
                        one that crossed a newer revision is kept, but does not stand.
+                       What it changes of a line that comes is stated beside the answer: changed.
 OrderChange            change_requested, and no more: the ordered quantity changes when an OrderResponse whose
                        `answers` names the change is ACCEPTED or CHANGED. New lines wait with quantity zero.
 OrderCancellation      cancel_requested. Ends with an answer that names it. ACCEPTED without lines: what has been
                        despatched stays, the rest is cancelled. REJECTED: all stays.
+ApplicationResponse    The buyer's word on an answer with changes: UNDER_QUERY confirmation_due, ACCEPTED confirmed, for
+                       the lines that it names, or all that were changed. Stands as long as that answer. Others: none.
 DespatchAdvice         despatched (detail: tracking number, SSCC). A later revision of the same number, CORRECTED or
                        CANCELLED, replaces it whole.
 ReceivingAdvice        received, short, over, damaged, wrong; corrected and cancelled likewise.
@@ -43,6 +46,8 @@ over-answered          taken      goods and money already move; the view shows t
 over-despatched                   tolerances and the invoice match decide what follows
 over-received
 over-invoiced
+unconfirmed            taken      goods are on their way before the buyer has confirmed a changed answer
+outside-tolerance      taken      our own answer: by the terms that the buyer has told us, it will have to confirm
 unknown-despatch       taken      a carrier event for a despatch, or a package, that was never advised
 =====================  =========  =====================================================================================
 
@@ -68,9 +73,10 @@ from node.core.document.fulfilment import (
 )
 from node.core.document.invoice import CreditNote, Invoice
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderResponse
+from node.core.document.terms import ApplicationResponse
 from node.core.finding import Finding
 from node.core.goods_effects import credit, delivery, despatch, invoice, receive, return_announced, return_received
-from node.core.order_answer import response
+from node.core.order_answer import response, verdict
 from node.core.order_effects import cancellation, change, order
 from node.core.order_state import (
     Book,
@@ -111,6 +117,7 @@ _HANDLERS: dict[type, Callable[[Step, Any], None]] = {
     ReturnReceipt: return_received,
     Invoice: invoice,
     CreditNote: credit,
+    ApplicationResponse: verdict,
 }
 
 

@@ -18,6 +18,7 @@ from node.core.document.order import (
 )
 from node.core.order_state import (
     ANSWERS,
+    CONFIRMATIONS,
     Held,
     OrderKey,
     OrderState,
@@ -34,7 +35,7 @@ from node.core.order_state import (
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
 
-__all__ = ["cancellation", "change", "named_order", "order"]
+__all__ = ["cancellation", "change", "named_order", "order", "price_of"]
 
 _NO_ITEM = ItemRef()
 
@@ -91,7 +92,8 @@ def _revise(step: Step, state: OrderState, document: Order, header: DocumentHead
             effects.new_lines.append(line)
         elif known[:-1] != line[:-1]:
             effects.changed_lines.append(line)
-    effects.replace_where(state, lambda e: e.event in ANSWERS or e.event in ("change_requested", "cancel_requested"))
+    ended = ANSWERS | CONFIRMATIONS | {"change_requested", "cancel_requested"}
+    effects.replace_where(state, lambda e: e.event in ended)
 
 
 def _revised_lines(state: OrderState, document: Order, document_id: int) -> list[OrderLineRow]:
@@ -144,7 +146,7 @@ def _line_row(
 ) -> OrderLineRow:
     """The row of an order line, its numbers in `unit`; `on` is the document's date for lines without their own."""
     item = line.item or _NO_ITEM
-    price, base = _price(line.price, unit) if line.price else (None, None)
+    price, base = price_of(line.price, unit) if line.price else (None, None)
     return OrderLineRow(
         order_id,
         line.line_id,
@@ -172,7 +174,7 @@ def _wanted_on(line: OrderLine, on: str | None) -> str | None:
     return on
 
 
-def _price(price: Price, unit: str) -> tuple[int | None, int | None]:
+def price_of(price: Price, unit: str) -> tuple[int | None, int | None]:
     """(amount, base) scaled, the base in the line's unit; both None where the price is for another kind of unit."""
     if price.amount is None:
         return None, None

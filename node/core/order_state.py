@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 from node.core.decimals import to_scaled
 from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason
-from node.core.document.terms import Tolerance
 from node.core.finding import Finding
 from node.core.quantity import Quantity
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.core.tolerance import Tolerances
 from node.core.unit_codes import PIECES
 from node.core.units import convert
 
 __all__ = [
     "ANSWERS",
     "ARRIVALS",
+    "CONFIRMATIONS",
     "Book",
     "Effects",
     "Held",
@@ -27,6 +28,7 @@ __all__ = [
     "OrderState",
     "Refused",
     "Step",
+    "confirmation_of",
     "date_of",
     "key_of",
     "merge",
@@ -39,6 +41,9 @@ __all__ = [
 
 ANSWERS = frozenset({"accepted", "back_ordered", "rejected", "substituted", "cancelled"})
 """Events that say what the seller will do; of each line the last answer stands alone."""
+
+CONFIRMATIONS = frozenset({"changed", "confirmation_due", "confirmed"})
+"""Events about an answer that differs from the order; they stand as long as that answer does."""
 
 ARRIVALS = frozenset({"received", "short", "over", "damaged", "wrong"})
 """Events of a receiving advice."""
@@ -125,14 +130,22 @@ def _item_names(gtin: str, seller_number: str, buyer_number: str) -> list[str]:
 class Book:
     """What is known of the orders that a batch touches, prefetched, and kept up to date while documents are applied.
 
-    `own_id` is our participant id, `tolerance` that of the trade terms with this partner (remarks only).
+    `own_id` is our participant id, `tolerances` are those that we set for this partner, and `told` those that it told
+    us; both only for remarks, because the two sides may know different ones.
     """
 
-    __slots__ = ("by_id", "orders", "own_id", "tolerance")
+    __slots__ = ("by_id", "orders", "own_id", "told", "tolerances")
 
-    def __init__(self, own_id: str, states: Iterable[OrderState] = (), tolerance: Tolerance | None = None) -> None:
+    def __init__(
+        self,
+        own_id: str,
+        states: Iterable[OrderState] = (),
+        tolerances: Tolerances | None = None,
+        told: Tolerances | None = None,
+    ) -> None:
         self.own_id = own_id
-        self.tolerance = tolerance
+        self.tolerances = tolerances or Tolerances()
+        self.told = told or Tolerances()
         self.orders: dict[OrderKey, OrderState] = {}
         self.by_id: dict[int, OrderState] = {}
         for state in states:
@@ -145,7 +158,8 @@ class Book:
         orders: Iterable[OrderRow],
         lines: Iterable[OrderLineRow],
         events: Iterable[LineEventRow],
-        tolerance: Tolerance | None = None,
+        tolerances: Tolerances | None = None,
+        told: Tolerances | None = None,
     ) -> Book:
         """A book from three queries of the store, in any order of rows."""
         lines_of: dict[int, list[OrderLineRow]] = {}
@@ -155,7 +169,7 @@ class Book:
         for event in events:
             events_of.setdefault(event.order_id, []).append(event)
         states = (OrderState(o, lines_of.get(o.order_id, ()), events_of.get(o.order_id, ())) for o in orders)
-        return cls(own_id, states, tolerance)
+        return cls(own_id, states, tolerances, told)
 
     def put(self, state: OrderState) -> None:
         """Add an order to the book."""
@@ -285,6 +299,22 @@ def merge(effects: Iterable[Effects]) -> Effects:
         (merged.new_lines if key in new_lines else merged.changed_lines).append(line)
     merged.supersede.extend((order_id, sorted(ended)) for order_id, ended in superseded.items())
     return merged
+
+
+def confirmation_of(standing: Iterable[LineEventRow]) -> str:
+    """Where the buyer's confirmation of an answer with changes stands, from one line's standing events.
+
+    "" without changes; "open" while the buyer has said nothing; "due" when it has said that it must confirm first;
+    "refused" when it asks for a change or cancellation instead, and the seller has not answered; "confirmed".
+    """
+    said = {event.event for event in standing}
+    if "changed" not in said:
+        return ""
+    if "confirmed" in said:
+        return "confirmed"
+    if "confirmation_due" not in said:
+        return "open"
+    return "refused" if said & {"change_requested", "cancel_requested"} else "due"
 
 
 def key_of(key: DocumentKey, buyer: str) -> OrderKey:

@@ -14,6 +14,7 @@ received           all that was to come has been received, or delivered to the c
 partly_received    some of it
 despatched         all that was to come has been despatched
 partly_despatched  some of it
+to_confirm         answered with changes that the buyer has said it must confirm, and has not
 back_ordered       answered; some of it waits for stock
 accepted           answered
 partly_accepted    answered in part
@@ -35,16 +36,20 @@ from typing import Any
 
 from node.core.decimals import format_decimal, from_scaled
 from node.core.goods_effects import ANNOUNCED
-from node.core.order_state import ANSWERS
+from node.core.order_state import ANSWERS, CONFIRMATIONS, confirmation_of
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.core.tolerance import Difference
 
 __all__ = ["EventView", "LineView", "OrderView", "PieceView", "view"]
 
 _ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received"})
-_PROGRESS = ("ordered", "partly_accepted", "accepted", "back_ordered", "partly_despatched", "despatched")
+_PROGRESS = (
+    *("ordered", "partly_accepted", "to_confirm", "accepted", "back_ordered", "partly_despatched", "despatched"),
+)
 _PARTIAL = {
     "ordered": "ordered",
     "partly_accepted": "partly_accepted",
+    "to_confirm": "to_confirm",
     "accepted": "partly_accepted",
     "back_ordered": "partly_accepted",
     "partly_despatched": "partly_despatched",
@@ -149,6 +154,9 @@ class LineView(_View):
     open: Decimal
     change_requested: Decimal | None
     cancel_requested: bool
+    changes: tuple[str, ...]  # what the answer says otherwise than the order
+    confirmation: str  # of these changes by the buyer: "", open, due, refused or confirmed
+    unconfirmed: str  # why the buyer must confirm first, while it has not
     tracking: tuple[str, ...]
     remarks: tuple[str, ...]
     pieces: tuple[PieceView, ...]
@@ -215,6 +223,8 @@ def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEv
     )
     tracking = dict.fromkeys(name for line in views for name in line.tracking)
     waits = "seller" if any(x.unanswered or x.cancel_requested or x.change_requested is not None for x in views) else ""
+    if any(line.confirmation == "due" for line in views):
+        waits = "buyer"
     return OrderView(
         order_id=order.order_id,
         partner_id=order.partner_id,
@@ -259,6 +269,8 @@ def _order_status(words: list[str]) -> str:
         return "completed"
     if any(word in ("received", "partly_received") for word in live):
         return "partly_received"
+    if "to_confirm" in live and not any(word.endswith("despatched") for word in live):
+        return "to_confirm"
     furthest = max((word for word in live if word in _PROGRESS), key=_PROGRESS.index)
     return _PARTIAL[furthest]
 
@@ -266,7 +278,10 @@ def _order_status(words: list[str]) -> str:
 class _Line:
     """A line's sums as scaled integers, and what follows from them."""
 
-    __slots__ = ("accepted", "arrived", "back_ordered", "cancelled", "gone", "open", "ordered", "rejected", "sums")
+    __slots__ = (
+        *("accepted", "arrived", "back_ordered", "cancelled", "confirmation", "gone", "open", "ordered", "rejected"),
+        "sums",
+    )
 
     def __init__(self, ordered: int, events: list[LineEventRow]) -> None:
         sums: dict[str, int] = {}
@@ -276,6 +291,7 @@ class _Line:
                 name = "return_announced" if announced else event.event
                 sums[name] = sums.get(name, 0) + event.quantity
         self.sums = sums
+        self.confirmation = confirmation_of(event for event in events if event.standing) if "changed" in sums else ""
         self.ordered = ordered
         left = ordered
         # Filled in this order, so that what was answered beyond the order never tips the balance.
@@ -311,6 +327,7 @@ _STATUS: tuple[tuple[str, Callable[[_Line], bool]], ...] = (
     ("partly_received", lambda x: x.arrived > 0),
     ("despatched", lambda x: x.gone > 0 and not x.open),
     ("partly_despatched", lambda x: x.gone > 0),
+    ("to_confirm", lambda x: x.confirmation in ("due", "refused")),
     ("back_ordered", lambda x: not x.unanswered and x.back_ordered > 0),
     ("accepted", lambda x: not x.unanswered),
     ("partly_accepted", lambda x: x.unanswered < x.ordered),
@@ -327,6 +344,8 @@ def _line(order: OrderRow, row: OrderLineRow, events: list[LineEventRow], today:
     changes = [e for e in standing if e.event == "change_requested"]
     despatched = [e for e in standing if e.event == "despatched" and e.quantity]
     tracking = dict.fromkeys(name for e in despatched for name in e.detail.split())
+    changed = next((Difference.of_text(e.detail).words() for e in standing if e.event == "changed"), [])
+    waits = sums.confirmation in ("due", "refused")
     return LineView(
         line_id=row.line_id,
         kind=row.kind,
@@ -347,6 +366,9 @@ def _line(order: OrderRow, row: OrderLineRow, events: list[LineEventRow], today:
         open=from_scaled(sums.open),
         change_requested=from_scaled(changes[-1].quantity) if changes else None,
         cancel_requested=any(e.event == "cancel_requested" for e in standing),
+        changes=tuple(changed),
+        confirmation=sums.confirmation,
+        unconfirmed=next((e.detail for e in reversed(standing) if waits and e.event == "confirmation_due"), ""),
         tracking=tuple(tracking),
         remarks=tuple(_remarks(sums)),
         pieces=pieces,
@@ -359,7 +381,10 @@ _SUMMED = (
     *("substituted", "despatched", "delivered", "failed", "received", "short", "over", "damaged", "wrong"),
     *("return_announced", "returned", "invoiced", "credited"),
 )
-_BY_BUYER = frozenset({"cancel_requested", "change_requested", "received", "short", "over", "damaged", "wrong"})
+_BY_BUYER = frozenset(
+    {"cancel_requested", "change_requested", "received", "short", "over", "damaged", "wrong"}
+    | {"confirmation_due", "confirmed"}
+)
 
 
 def _event(order: OrderRow, event: LineEventRow) -> EventView:
@@ -369,12 +394,14 @@ def _event(order: OrderRow, event: LineEventRow) -> EventView:
     detail = event.detail
     if event.event in ("change_requested", "cancel_requested") and detail.startswith("{"):
         detail = str(json.loads(detail).get("reason", ""))
+    elif event.event == "changed":
+        detail = "; ".join(Difference.of_text(detail).words())
     return EventView(
         event=event.event,
         quantity=from_scaled(event.quantity),
         unit=event.unit,
         # In a return order the goods go the other way, and so do the words about them.
-        by="buyer" if by_buyer != (order.kind == "RETURN" and event.event not in ANSWERS) else "seller",
+        by="buyer" if by_buyer != (order.kind == "RETURN" and event.event not in ANSWERS | CONFIRMATIONS) else "seller",
         on=event.on,
         reference=event.reference,
         detail=detail,
@@ -394,6 +421,8 @@ def _remarks(sums: _Line) -> list[str]:
         found.append("more was despatched than is ordered")
     elif sums.gone > sums.expected:
         found.append("more was despatched than is still wanted")
+    if sums.gone and sums.confirmation in ("due", "refused"):
+        found.append("despatched before the buyer has confirmed the changes")
     if said.get("received", 0) + said.get("over", 0) > sums.gone:
         found.append("more was received than was despatched")
     if said.get("invoiced", 0) - said.get("credited", 0) > max(sums.gone, sums.arrived):

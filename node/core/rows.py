@@ -189,7 +189,8 @@ class LineEventRow(NamedTuple):
     document_id: int
     schedule_id: str
     event: str  # accepted, back_ordered, rejected, substituted, cancelled, despatched, received, short, over,
-    #             damaged, wrong, invoiced, credited, delivered, failed, cancel_requested, change_requested, returned
+    #             damaged, wrong, invoiced, credited, delivered, failed, cancel_requested, change_requested, returned,
+    #             changed, confirmation_due, confirmed
     quantity: int
     unit: str
     on: str | None  # the date it is promised for, or happened on

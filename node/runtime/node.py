@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from adapters.base import Adapter
 from node import keyring
-from node.app import exchange, inventory, operations, replenishment, systems
+from node.app import advice, exchange, inventory, operations, replenishment, systems
 from node.app.context import Context
 from node.app.exchange import Taken
 from node.clock import SystemClock, SystemRandom
@@ -85,6 +85,8 @@ class Node:
         self.ctx = Context(
             clock=self._clock, random=self._random, keyring=self.keys, verify=keyring.verify, settings=settings
         )
+        for warning in advice.warnings(settings):
+            _log.warning("%s", warning)
         await self.store.write_async(lambda tx: replenishment.load_rules(tx, self.ctx))
         await self.store.write_async(lambda tx: inventory.sharing_may_have_changed(tx, self.ctx))
         self.metrics = Metrics(

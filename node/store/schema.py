@@ -224,7 +224,7 @@ ORDER_LINE = _table(
 EVENTS = (
     *("accepted", "back_ordered", "rejected", "substituted", "cancelled", "despatched", "received", "short", "over"),
     *("damaged", "wrong", "invoiced", "credited", "delivered", "failed", "cancel_requested", "change_requested"),
-    "returned",
+    *("returned", "changed", "confirmation_due", "confirmed"),
 )
 
 # The last column only says in which order the events came.

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core.document import Document
-from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason, Usage
+from node.core.document.common import (
+    DocumentHeader,
+    DocumentKey,
+    ItemRef,
+    Price,
+    QualifiedDate,
+    Reason,
+    Reference,
+    ReferenceKind,
+    Usage,
+)
 from node.core.document.fulfilment import (
     AdviceStatus,
     Carriage,
@@ -40,6 +50,8 @@ from node.core.document.order import (
     Schedule,
     ScheduleOutcome,
 )
+from node.core.document.terms import ApplicationOutcome, ApplicationResponse, LineReason
+from node.core.money import Money
 from node.core.order_book import (
     Book,
     Effects,
@@ -168,6 +180,7 @@ numbers = st.integers(1, 3).map(str)
 revisions = st.integers(0, 2)
 dates = st.sampled_from([(), (QualifiedDate(on=date(2026, 4, 1)),), (QualifiedDate(on=date(2026, 6, 1)),)])
 units = st.sampled_from(["C62", "EA", "C62", "C62", "PR"])
+prices = st.sampled_from(["2.50", "2.50", "2.60", "3"]).map(lambda text: Price(amount=Money(Decimal(text), "EUR")))
 chosen_lines = st.lists(st.sampled_from(LINES), unique=True, max_size=3)
 
 
@@ -180,6 +193,7 @@ def order_lines(draw: st.DrawFn, least: int = 0, most: int = 12) -> tuple[OrderL
             item=ItemRef(seller_number=f"A{i}"),
             quantity=qty(draw(st.integers(least, most)), draw(units)),
             dates=draw(dates),
+            price=draw(prices),
         )
         for i in ids
     )
@@ -201,7 +215,7 @@ def schedule(draw: st.DrawFn) -> tuple[Schedule, ...]:
 
 @st.composite
 def buyer_documents(draw: st.DrawFn, side: Side) -> Document:
-    kind = draw(st.sampled_from("order order change change cancel receive return".split()))
+    kind = draw(st.sampled_from("order order change change cancel receive return verdict verdict verdict".split()))
     order = DocumentKey(type="Order", number=draw(st.sampled_from(ORDERS)))
     number, revision = draw(numbers), draw(revisions)
     if kind == "order":
@@ -212,6 +226,8 @@ def buyer_documents(draw: st.DrawFn, side: Side) -> Document:
     if kind == "cancel":
         ids = tuple(draw(chosen_lines))
         return OrderCancellation(header=header(side, f"X{number}", revision), order=order, line_ids=ids)
+    if kind == "verdict":
+        return draw(verdicts(side, order, f"V{number}", revision))
     status = draw(st.sampled_from(list(AdviceStatus)))
     ids = tuple(draw(chosen_lines))
     if kind == "return":
@@ -222,6 +238,20 @@ def buyer_documents(draw: st.DrawFn, side: Side) -> Document:
         for i in ids
     )
     return ReceivingAdvice(header=header(side, f"W{number}", revision), status=status, order=order, lines=received)
+
+
+@st.composite
+def verdicts(draw: st.DrawFn, side: Side, order: DocumentKey, number: str, revision: int) -> Document:
+    """The buyer's word on an answer that it has, or has not."""
+    answer = DocumentKey(issuer=SELLER, type="OrderResponse", number=f"R{draw(numbers)}", revision=draw(revisions))
+    return ApplicationResponse(
+        header=replace(
+            header(side, number, revision), references=(Reference(kind=ReferenceKind.ORDER, document=order),)
+        ),
+        document=answer,
+        outcome=draw(st.sampled_from([ApplicationOutcome.UNDER_QUERY, ApplicationOutcome.ACCEPTED])),
+        line_reasons=tuple(LineReason(line_id=i, reason=Reason(text="too late")) for i in draw(chosen_lines)),
+    )
 
 
 @st.composite
@@ -236,7 +266,7 @@ def seller_documents(draw: st.DrawFn, side: Side) -> Document:
             asked = draw(st.sampled_from(["OrderChange", "OrderCancellation"]))
             name = ("C" if asked == "OrderChange" else "X") + draw(numbers)
             answers = DocumentKey(issuer=BUYER, type=asked, number=name, revision=draw(revisions))
-        parts = tuple(OrderResponseLine(line_id=i, schedule=draw(schedule())) for i in lines)
+        parts = tuple(OrderResponseLine(line_id=i, schedule=draw(schedule()), price=draw(prices)) for i in lines)
         return OrderResponse(
             header=header(side, f"R{number}", revision),
             order=order,

@@ -47,7 +47,7 @@ def test_the_example_is_read_whole(project_root: Path) -> None:
     assert set(tomllib.loads(text)) == {one.name for one in dataclasses.fields(Settings)} - {"home", "limits"}
     assert settings.adapter("shop").options == {"folder": "erp", "mappings": ["mappings/shop.toml"]}
     assert settings.partner("0088:4006381333931").price_percent == Decimal("0.5")
-    assert settings.partner("0088:0000000000000").days_late == 0
+    assert settings.partner("0088:0000000000000").days_late is None
     assert [rule.figure for rule in settings.sharing.rules] == ["hidden", "exact", "capped"]
     assert settings.retention.days == {"InventoryReport": 90}
 

@@ -53,7 +53,6 @@ from node.core.document.order import (
     Schedule,
     ScheduleOutcome,
 )
-from node.core.document.terms import Tolerance
 from node.core.money import Money
 from node.core.order_book import (
     Book,
@@ -69,6 +68,7 @@ from node.core.order_book import (
 )
 from node.core.order_view import OrderView, view
 from node.core.quantity import Quantity
+from node.core.tolerance import Tolerances
 
 SHOP = "0088:4012345000009"
 SUPPLIER = "0088:4012345000016"
@@ -80,8 +80,8 @@ KEY = OrderKey(SHOP, "", "PO-1", "")
 class Supplier:
     """The supplier's node: a book to which documents are applied."""
 
-    def __init__(self, tolerance: Tolerance | None = None) -> None:
-        self.book = Book(SUPPLIER, tolerance=tolerance)
+    def __init__(self, tolerances: Tolerances | None = None) -> None:
+        self.book = Book(SUPPLIER, tolerances=tolerances)
         self.ids = count(100)
         self.orders = count(1)
 
@@ -532,7 +532,7 @@ def test_more_than_ordered_is_taken_and_remarked(supplier: Supplier) -> None:
     line = supplier.line()
     assert (line.ordered, line.despatched, line.open) == (10, 11, 0)
     assert "more was despatched than is ordered" in line.remarks
-    tolerant = Supplier(Tolerance(quantity_over=Decimal(10)))
+    tolerant = Supplier(Tolerances(quantity_over=Decimal(10)))
     tolerant.takes(order())
     assert tolerant.takes(despatch(quantity=11)).findings == []
     assert [f.rule for f in tolerant.takes(despatch("D-2", 1)).findings] == ["over-despatched"]

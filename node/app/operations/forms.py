@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from node.core.decimals import format_decimal, from_scaled, parse_decimal, to_scaled
+from node.core.incoterms import INCOTERMS
 from node.core.money import Money
+from node.core.order_state import confirmation_of
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
 
@@ -21,12 +23,14 @@ __all__ = [
     "Standing",
     "cancellation",
     "change",
+    "delivery",
     "despatch",
     "invoice",
     "pieces_of",
     "place",
     "receiving",
     "response",
+    "to_confirm",
 ]
 
 Fields = dict[str, Any]
@@ -117,6 +121,7 @@ def place(
     ship_to: Fields | None,
     customer_order: str,
     parties: Sequence[Fields],
+    delivery_terms: Fields | None = None,
 ) -> Fields:
     """An Order; `items` says per name what is known of the item."""
     if not pieces:
@@ -139,7 +144,18 @@ def place(
     fields: Fields = {"header": header, "order_kind": "STANDARD", "currency": currency, "lines": lines}
     if deliver:
         fields["dates"] = _dates(deliver)
+    if delivery_terms:
+        fields["delivery_terms"] = dict(delivery_terms)
     return fields
+
+
+def delivery(rule: str, named: str) -> Fields:
+    """DeliveryTerms of an Incoterm and the place that it names. Raises RefusedError ``bad-argument``."""
+    if rule not in INCOTERMS:
+        raise RefusedError(
+            f"{rule!r} is no rule of the Incoterms", code="bad-argument", hint=f"they are: {', '.join(INCOTERMS)}"
+        )
+    return {"incoterms": rule, "place": named} if named else {"incoterms": rule}
 
 
 def response(
@@ -349,6 +365,46 @@ def cancellation(standing: Standing, line_ids: Sequence[str], *, reason: str) ->
     if reason:
         fields["reason"] = _reason(reason)
     return fields
+
+
+def to_confirm(standing: Standing, lines: Sequence[str]) -> dict[str, LineEventRow]:
+    """The lines whose changed answer waits for our confirmation, all or those named, each with its ``changed`` event.
+
+    Raises RefusedError ``not-waiting`` where nothing waits, and ``unknown-line``.
+    """
+    number = standing.order.number
+    if standing.order.role != "buyer":
+        raise RefusedError(f"order {number} is to us; its buyer confirms", code="wrong-role")
+    of_line: dict[str, list[LineEventRow]] = {line.line_id: [] for line in standing.lines}
+    for one in standing.events:
+        of_line[one.line_id].append(one)
+    words = {line_id: confirmation_of(events) for line_id, events in of_line.items()}
+    for name in lines:
+        if name not in of_line:
+            raise _no_line(standing, name)
+        if words[name] != "due":
+            raise _not_waiting(f"line {name} of order {number}", words[name], number)
+    due = [line_id for line_id, word in words.items() if word == "due" and (not lines or line_id in lines)]
+    if not due:
+        said = next((word for word in ("refused", "confirmed", "open") if word in words.values()), "")
+        raise _not_waiting(f"order {number}", said, number)
+    return {line_id: next(e for e in of_line[line_id] if e.event == "changed") for line_id in due}
+
+
+_WHY_NOT_WAITING = {
+    "": "nothing of it was answered otherwise than ordered",
+    "open": "what the answer changes is within our tolerances",
+    "refused": "it was refused, and the seller's answer to that is due",
+    "confirmed": "it was confirmed before",
+}
+
+
+def _not_waiting(what: str, word: str, number: str) -> RefusedError:
+    return RefusedError(
+        f"{what} does not wait for a confirmation: {_WHY_NOT_WAITING[word]}",
+        code="not-waiting",
+        hint=f"see: hansa order show {number}",
+    )
 
 
 def _chosen(

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from node import wire
-from node.app import orders
+from node.app import orders, terms
 from node.app.operations import forms
 from node.app.operations.registry import Host, operation
 from node.app.submit import Submission, submit
+from node.core.document.common import DocumentKey, Reason
+from node.core.document.terms import ApplicationOutcome
 from node.core.finding import Finding
 from node.core.identifiers import is_gtin
 from node.core.item_key import number_key
@@ -54,9 +56,13 @@ def order_place(
     deliver: date | None = None,
     ship_to: str = "",
     customer_order: str = "",
+    incoterms: str | None = None,
     fields: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Send an order: from `fields`, or from lines of item, quantity and price."""
+    """Send an order: from `fields`, or from lines of item, quantity and price.
+
+    It carries the agreed Incoterm, or the `incoterms` that are given ("DAP Hamburg"; "" for none).
+    """
     pieces = forms.pieces_of(lines or [], "lines")
 
     def use_case(tx: Transaction) -> dict[str, Any]:
@@ -74,6 +80,7 @@ def order_place(
                 else None,
                 customer_order=customer_order,
                 parties=[{"role": "BUYER", "id": own.partner_id}, {"role": "SELLER", "id": partner}],
+                delivery_terms=_delivery(tx, host, partner, incoterms),
             )
         return _submit(tx, host, partner, "Order", made, number)
 
@@ -233,6 +240,93 @@ def order_cancel(
         fields,
         lambda tx, standing: forms.cancellation(standing, lines or [], reason=reason),
     )
+
+
+@operation("order.confirm")
+def order_confirm(
+    host: Host,
+    *,
+    order: str,
+    number: str = "",
+    partner: str | None = None,
+    lines: list[str] | None = None,
+    refuse: bool = False,
+    reason: str = "",
+) -> dict[str, Any]:
+    """Confirm what the seller has answered outside our tolerances, or with `refuse` ask to cancel those lines.
+
+    One document goes for each answer that is confirmed; without `number`, each is numbered after the answer.
+    """
+
+    def use_case(tx: Transaction) -> tuple[str, list[dict[str, Any]]]:
+        row = _order(tx, order, partner)
+        events = [one for one in tx.orders.events([row.order_id]) if one.standing]
+        standing = forms.Standing(row, tx.orders.lines([row.order_id]), events)
+        waiting = forms.to_confirm(standing, lines or [])
+        answers: dict[int, list[str]] = {}
+        for line_id, changed in waiting.items():
+            answers.setdefault(changed.document_id, []).append(line_id)
+        if refuse:
+            made = forms.cancellation(standing, list(waiting), reason=reason or "the changed answer is not agreed to")
+            own_number = number or f"{row.number}-REFUSED-{max(answers)}"
+            return row.partner_id, [_submit(tx, host, row.partner_id, "OrderCancellation", made, own_number)]
+        if number and len(answers) > 1:
+            raise RefusedError(
+                f"{len(answers)} answers are confirmed, with a document each",
+                code="bad-argument",
+                hint="leave --number",
+            )
+        sent = []
+        for document_id, line_ids in answers.items():
+            made = _confirmation(tx, standing, document_id, line_ids, reason)
+            sent.append(_submit(tx, host, row.partner_id, "ApplicationResponse", made, number or f"C{document_id}"))
+        return row.partner_id, sent
+
+    partner_id, sent = host.store.write(use_case)
+    for one in sent:
+        _send(host, partner_id, one)
+    return {"sent": sent}
+
+
+def _confirmation(
+    tx: Transaction, standing: forms.Standing, answer_id: int, line_ids: Sequence[str], reason: str
+) -> Fields:
+    """The ApplicationResponse that accepts lines of an answer."""
+    answer = tx.documents.get(answer_id)
+    assert answer is not None
+    key = DocumentKey(
+        issuer=answer.issuer,
+        unit=answer.unit,
+        type=answer.type,
+        number=answer.doc_number,
+        series=answer.series,
+        revision=answer.revision,
+    )
+    order = standing.order
+    order_key = DocumentKey(
+        issuer=order.issuer,
+        unit=order.unit,
+        type="Order",
+        number=order.number,
+        series=order.series,
+        revision=order.revision,
+    )
+    why = Reason(code="by-hand", text=reason) if reason else None
+    outcome = ApplicationOutcome.ACCEPTED
+    return wire.to_fields(terms.confirmation("", key, order_key, outcome, dict.fromkeys(line_ids, why)))
+
+
+def _delivery(tx: Transaction, host: Host, partner: str, given: str | None) -> Fields:
+    """The Incoterm of an order by hand: what is given, else what our settings or the partner's terms agree on."""
+    if given is not None:
+        rule, _, named = given.strip().partition(" ")
+        return forms.delivery(rule, named.strip()) if rule else {}
+    ours = host.ctx.settings.partner(partner)
+    if ours.incoterms:
+        return forms.delivery(ours.incoterms, ours.incoterms_place)
+    told = orders.terms_told(tx, partner)
+    agreed = told.delivery_terms if told else None
+    return forms.delivery(agreed.incoterms, agreed.place) if agreed and agreed.incoterms else {}
 
 
 def _follow(

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from node import config, wire
-from node.app import cards, partners, positions, rotation
+from node.app import cards, orders, partners, positions, rotation
+from node.app.operations import forms
 from node.app.operations.node import moment
 from node.app.operations.orders import send_fields
 from node.app.operations.registry import Host, live_of, operation
@@ -211,7 +212,7 @@ def partner_terms(host: Host, *, partner: str, send: bool = False, number: str =
     theirs = host.store.read(lambda tx: _terms_of(tx, partner))
     told: dict[str, Any] = {
         "partner": partner,
-        "ours": {name: value if isinstance(value, bool | int) else str(value) for name, value in asdict(ours).items()},
+        "ours": {name: _plain(value) for name, value in asdict(ours).items()},
         "theirs": theirs,
     }
     if send:
@@ -222,25 +223,29 @@ def partner_terms(host: Host, *, partner: str, send: bool = False, number: str =
 def _terms_of(tx: Transaction, partner: str) -> dict[str, Any] | None:
     """The newest trade terms that the partner has sent, without their header."""
     _partner(tx, partner)
-    found = tx.documents.search(partner_id=partner, direction="in", type="TradeTerms", state="taken", limit=1)
-    if not found or found[0].body is None:
-        return None
-    fields = wire.to_fields(wire.decode_document("TradeTerms", found[0].body))
-    return {name: value for name, value in fields.items() if name != "header"}
+    told = orders.terms_told(tx, partner)
+    return {name: value for name, value in wire.to_fields(told).items() if name != "header"} if told else None
+
+
+def _plain(value: Any) -> bool | int | str:
+    return "" if value is None else value if isinstance(value, bool | int) else str(value)
 
 
 def terms_fields(terms: PartnerSettings) -> dict[str, Any]:
     """Our settings for a partner as the fields of a TradeTerms document. Raises ConfigError."""
-    fields: dict[str, Any] = {
-        "tolerance": {
-            "quantity_over": str(terms.quantity_over_percent),
-            "quantity_under": str(terms.quantity_under_percent),
-            "price": str(terms.price_percent),
-            "days_early": terms.days_early,
-            "days_late": terms.days_late,
-        },
-        "auto_accept": terms.auto_accept,
+    tolerance = {
+        "quantity_over": terms.quantity_over_percent,
+        "quantity_under": terms.quantity_under_percent,
+        "price": terms.price_percent,
+        "days_early": terms.days_early,
+        "days_late": terms.days_late,
     }
+    agreed = {
+        name: value if isinstance(value, int) else str(value) for name, value in tolerance.items() if value is not None
+    }
+    fields: dict[str, Any] = {"auto_accept": terms.auto_accept}
+    if agreed:
+        fields["tolerance"] = agreed
     for name in ("order_minimum", "credit_limit"):
         if text := getattr(terms, name):
             amount, _, currency = text.partition(" ")
@@ -249,8 +254,13 @@ def terms_fields(terms: PartnerSettings) -> dict[str, Any]:
                     f"partners: {name}: expected an amount and a currency such as 250.00 EUR, not {text!r}"
                 )
             fields[name] = {"amount": amount, "currency": currency}
-    if terms.payment_days:
-        fields["payment_terms"] = {"net_days": terms.payment_days}
+    payment: dict[str, Any] = {"net_days": terms.payment_days} if terms.payment_days else {}
+    if terms.discount_percent:
+        payment |= {"discount_days": terms.discount_days, "discount_percent": str(terms.discount_percent)}
+    if payment:
+        fields["payment_terms"] = payment
+    if terms.incoterms:
+        fields["delivery_terms"] = forms.delivery(terms.incoterms, terms.incoterms_place)
     if terms.lead_days:
         fields["lead_times"] = [{"days": terms.lead_days}]
     return fields

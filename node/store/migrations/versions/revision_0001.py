@@ -191,7 +191,7 @@ def _orders() -> None:
             "event",
             "accepted back_ordered rejected substituted cancelled despatched received short over "
             "damaged wrong invoiced credited delivered failed cancel_requested change_requested "
-            "returned",
+            "returned changed confirmation_due confirmed",
         ),
         standing="standing = 0 OR standing = 1",
     )
