@@ -78,7 +78,6 @@ class Policy:
 def policy_findings(policy: Policy) -> list[Finding]:
     """What is wrong with a policy: unknown words, missing values, and rules that no row can ever reach."""
     found: list[Finding] = []
-    everything: list[tuple[int, Rule]] = []
     for place, rule in enumerate((*policy.rules, policy.default)):
         path = f"rules[{place}]" if place < len(policy.rules) else "default"
         if rule.figure not in (*_FIGURES, HIDDEN):
@@ -95,14 +94,18 @@ def policy_findings(policy: Policy) -> list[Finding]:
                 text = 'a pattern was expected; "*" says that everything is meant'
                 found.append(Finding("pattern", f"{path}.{name}", text))
         if place < len(policy.rules):
-            for earlier, other in everything:
-                if other.partner in ("*", rule.partner):
-                    text = f"rule {earlier} already matches everything that this one is for"
+            for earlier, other in enumerate(policy.rules[:place]):
+                if _covers(other, rule):
+                    text = f"rules[{earlier}] already matches everything that this one is for; it can never match"
                     found.append(Finding("unreachable", path, text))
                     break
-            if rule.item == rule.location == "*":
-                everything.append((place, rule))
     return found
+
+
+def _covers(earlier: Rule, later: Rule) -> bool:
+    """Whether each row that `later` matches is matched by `earlier`: a pattern that matches another one's own text,
+    stars and all, matches whatever that one matches."""
+    return all(_matches(getattr(earlier, name), getattr(later, name)) for name in ("partner", "item", "location"))
 
 
 def share(rows: Sequence[StockRow], policy: Policy, partner: str) -> list[StockRow]:
