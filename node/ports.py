@@ -179,8 +179,12 @@ class DocumentStore(Protocol):
 
     def add(self, rows: Sequence[DocumentRow]) -> None: ...
     def get(self, document_id: int) -> DocumentRow | None: ...
-    def waiting(self, partner_id: str, limit: int, aged_before: int) -> list[DocumentRow]:
-        """Documents without a number, by priority (those stored before `aged_before` count as most urgent), then id."""
+    def waiting(self, partner_id: str, limit: int, bytes_max: int, aged_before: int) -> list[DocumentRow]:
+        """Documents without a number, by priority, then id; but the first to come go first when they are old.
+
+        Old is what was stored before `aged_before`. At most `limit`, and as many of them as have `bytes_max` bytes,
+        but one at least.
+        """
 
     def first_waiting(self, partner_id: str) -> int | None:
         """The lowest id of those that wait for a partner, None where nothing waits; found at once."""

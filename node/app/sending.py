@@ -20,9 +20,6 @@ from node.ports import Transaction
 
 __all__ = ["next_batch", "take_receipt"]
 
-WAITING_SAMPLE = 48
-"""Documents that tell how many of their kind fit into a batch."""
-
 STOCK_SHARE = 8
 """One part in so many of a batch is kept for stock when stock is waiting, so that orders never starve it."""
 
@@ -60,47 +57,26 @@ def _new_batch(tx: Transaction, ctx: Context, outgoing: LinkRow) -> tuple[link.B
     limits = ctx.settings.limits
     stock_waits = inventory.stock_waits(tx, ctx, outgoing)
     budget = limits.batch_bytes - (limits.batch_bytes // STOCK_SHARE if stock_waits else 0)
-    waiting = _waiting(tx, ctx, partner_id, budget)
-    chosen: list[DocumentRow] = []
-    size = 0
-    for row in waiting:
-        size += len(row.body or b"") + len(row.personal or b"")
-        if chosen and size > budget:
-            break
-        chosen.append(row)
+    aged_before = ctx.now_micros() - limits.aged_seconds * 1_000_000
+    chosen = tx.documents.waiting(partner_id, limits.batch_documents, budget, aged_before)
     number = outgoing.number
-    numbered = [
-        row._replace(epoch=outgoing.epoch, number=number + offset, state="sent")
-        for offset, row in enumerate(chosen, start=1)
-    ]
     tx.documents.number([(outgoing.epoch, number + i, row.document_id) for i, row in enumerate(chosen, start=1)])
     if stock_waits:
-        room = limits.batch_bytes - size if len(chosen) == len(waiting) else limits.batch_bytes // STOCK_SHARE
-        reports, change = inventory.stock_reports(tx, ctx, outgoing, number + len(numbered), max(room, 1))
+        size = sum(len(row.body or b"") + len(row.personal or b"") for row in chosen)
+        room = max(limits.batch_bytes - size, limits.batch_bytes // STOCK_SHARE)
+        reports, change = inventory.stock_reports(tx, ctx, outgoing, number + len(chosen), room)
         tx.documents.add(reports)
-        numbered.extend(reports)
+        chosen.extend(reports)
         outgoing = outgoing._replace(stock_change=change)
         tx.links.put(outgoing)
-    if not numbered:
+    if not chosen:
         return None
-    chain = link.chain_after(outgoing.chain, (row.leaf for row in numbered))
-    outgoing = outgoing._replace(number=number + len(numbered), chain=chain)
+    chain = link.chain_after(outgoing.chain, (row.leaf for row in chosen))
+    outgoing = outgoing._replace(number=number + len(chosen), chain=chain)
     head = _sign_head(tx, ctx, outgoing)
     tx.links.put(outgoing)
     tx.links.add_head(head)
-    return _batch(head, numbered), outgoing.number
-
-
-def _waiting(tx: Transaction, ctx: Context, partner_id: str, budget: int) -> list[DocumentRow]:
-    """About as many of the documents that wait as fit: behind a long queue, reading more than that costs most."""
-    limits = ctx.settings.limits
-    aged_before = ctx.now_micros() - limits.aged_seconds * 1_000_000
-    first = tx.documents.waiting(partner_id, min(WAITING_SAMPLE, limits.batch_documents), aged_before)
-    size = sum(len(row.body or b"") + len(row.personal or b"") for row in first)
-    if len(first) < WAITING_SAMPLE or size >= budget:
-        return first
-    fit = min(limits.batch_documents, budget * len(first) // max(size, 1) + 1)
-    return tx.documents.waiting(partner_id, fit, aged_before) if fit > len(first) else first
+    return _batch(head, chosen), outgoing.number
 
 
 def _sign_head(tx: Transaction, ctx: Context, outgoing: LinkRow) -> HeadRow:

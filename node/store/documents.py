@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from node.core.rows import DocumentRow
 from node.ports import Identity
-from node.store.schema import DOCUMENT, HANDOVER, STANDING
+from node.store.schema import CONTENT, CONTENT_FIELDS, DOCUMENT, DOCUMENT_COLUMNS, HANDOVER, OPEN, STANDING
 from node.store.session import Session
 from node.store.settings import Counters
 from node.store.statements import Compiler, listed, only_first, parameter, word
@@ -19,9 +21,10 @@ __all__ = ["DocumentStatements", "Documents"]
 
 _C = DOCUMENT.c
 _WAITING = _C.state == word("waiting")
+# The second condition is that of the index, which SQLite does not infer from the first.
+_ARRIVED = sa.and_(_WAITING, sa.text(OPEN))
 _OF_PARTNER = _C.partner_id == parameter("partner_id")
 _LINK = sa.and_(_OF_PARTNER, _C.direction == parameter("direction"))
-_OLD = _C.stored_at < parameter("aged_before")
 
 _ZERO: Any = sa.literal_column("0")
 
@@ -30,15 +33,27 @@ _IDENTITY_KINDS = ("text", "text", "text", "text", "text", "bigint")
 _FILTERS = ("partner_id", "direction", "type", "number", "before")
 _STATES = frozenset({"waiting", "sent", "taken", "refused", "held", "withdrawn"})
 
+_FIELDS = DocumentRow._fields
+_content_of = itemgetter(*(_FIELDS.index(column.name) for column in CONTENT.columns))
+_state_of = itemgetter(*(place for place, name in enumerate(_FIELDS) if name not in CONTENT_FIELDS))
+
+
+def _select() -> Any:
+    """Whole documents, from both of their tables."""
+    return sa.select(*DOCUMENT_COLUMNS).select_from(DOCUMENT.join(CONTENT, CONTENT.c.document_id == _C.document_id))
+
 
 class DocumentStatements:
     """Compiled once per database."""
 
     def __init__(self, sql: Compiler) -> None:
         self._sql = sql
-        every = sa.select(DOCUMENT)
-        self.add = sql.bulk(DocumentRow)
+        every = _select()
+        self.add = sql.bulk(DOCUMENT)
+        self.add_content = sql.bulk(CONTENT)
         self.get = sql(every.where(_C.document_id == parameter("document_id")), "document_id")
+        ids = listed(sql.name, "document_ids", "bigint")
+        self.of_ids = sql(every.where(_C.document_id.in_(ids)), "document_ids")
         self.span = sql(
             every.where(
                 _LINK,
@@ -68,43 +83,45 @@ class DocumentStatements:
             .distinct(),
             "partner_id",
         )
-        self.counts = sql(
-            sa.select(_C.partner_id, _C.direction, _C.state, sa.func.count())
-            .group_by(_C.partner_id, _C.direction, _C.state)
-            .order_by(_C.partner_id, _C.direction, _C.state)
-        )
+        # Nearly all are numbered and taken: these are counted in an index, and the others one by one.
+        numbered = sa.select(_C.partner_id, _C.direction, sa.func.count()).where(_C.number.is_not(None))
+        self.count_numbered = sql(numbered.group_by(_C.partner_id, _C.direction))
+        of_state = (_C.partner_id, _C.direction, _C.state)
+        not_taken = sa.select(*of_state, sa.func.count(), sa.func.count(_C.number)).where(sa.text(OPEN))
+        self.count_open = sql(not_taken.group_by(*of_state))
         self._of_outbox(sql)
         self._of_changes(sql)
+        self._of_erasing(sql)
+
+    def _of_erasing(self, sql: Compiler) -> None:
+        """Forgetting what a document said, in both tables, and finding what may be forgotten."""
         ids = listed(sql.name, "document_ids", "bigint")
-        personal = [(_C.personal, sa.null()), (_C.personal_salt, parameter("empty"))]
-        whole = [*personal, (_C.body, sa.null()), (_C.salt, parameter("no_salt"))]
-        of_ids = sa.update(DOCUMENT).where(_C.document_id.in_(ids))
+        content = CONTENT.c
+        personal = [(content.personal, sa.null()), (content.personal_salt, parameter("empty"))]
+        whole = [*personal, (content.body, sa.null()), (content.salt, parameter("no_salt"))]
+        of_ids = sa.update(CONTENT).where(content.document_id.in_(ids))
         self.erase_personal = sql(of_ids.ordered_values(*personal), "empty", "document_ids")
         self.erase = sql(of_ids.ordered_values(*whole), "empty", "no_salt", "document_ids")
-        self.erasable = {only: self._erasable(sql, _C.personal if only else _C.body) for only in (False, True)}
+        without = sa.update(DOCUMENT).where(_C.document_id.in_(ids))
+        self.without_personal = sql(without.ordered_values((_C.personal_bytes, _ZERO)), "document_ids")
+        self.without_body = sql(
+            without.ordered_values((_C.personal_bytes, _ZERO), (_C.body_bytes, sa.null())), "document_ids"
+        )
+        there = {False: _C.body_bytes.is_not(None), True: _C.personal_bytes > _ZERO}
+        self.erasable = {personal_only: self._erasable(sql, what) for personal_only, what in there.items()}
 
     def _of_outbox(self, sql: Compiler) -> None:
         """Who waits: by urgency, in the order of arrival, and the old ones."""
-        every = sa.select(DOCUMENT).where(_WAITING, _OF_PARTNER)
         by_urgency = (_C.priority, _C.document_id)
-        # Plus nothing: an index on age would be taken, and all that it finds then sorted.
-        young = _C.stored_at + _ZERO >= parameter("aged_before")
-        self.urgent = sql(only_first(every.order_by(*by_urgency)), "partner_id", "limit")
-        self.urgent_young = sql(
-            only_first(every.where(young).order_by(*by_urgency)),
-            *("partner_id", "aged_before", "limit"),
-        )
-        self.first_come = sql(only_first(every.order_by(_C.document_id)), "partner_id", "limit")
-        self.old = sql(only_first(every.where(_OLD).order_by(_C.document_id)), *("partner_id", "aged_before", "limit"))
-        self.any_old = sql(
-            sa.select(_C.document_id).where(_WAITING, _OF_PARTNER, _OLD).limit(sa.literal_column("1")).offset(_ZERO),
-            *("partner_id", "aged_before"),
-        )
+        size = sa.func.coalesce(_C.body_bytes, _ZERO) + _C.personal_bytes
+        sized = sa.select(_C.document_id, size, _C.stored_at)
+        self.urgent = sql(only_first(sized.where(_WAITING, _OF_PARTNER).order_by(*by_urgency)), "partner_id", "limit")
+        arrived = sized.where(_ARRIVED, _OF_PARTNER).order_by(_C.document_id)
+        self.first_come = sql(only_first(arrived), "partner_id", "limit")
         one: Any = sa.literal_column("1")
-        of_partner = sa.select(_C.document_id).where(_WAITING, _OF_PARTNER).order_by(_C.document_id)
-        self.first_waiting = sql(of_partner.limit(one).offset(_ZERO), "partner_id")
-        counted = of_partner.limit(parameter("limit")).offset(_ZERO).subquery()
-        self.count_waiting = sql(sa.select(sa.func.count()).select_from(counted), "partner_id", "limit")
+        self.first_waiting = sql(arrived.limit(one).offset(_ZERO), "partner_id")
+        counted = sa.select(_C.document_id).where(_ARRIVED, _OF_PARTNER).limit(parameter("limit")).offset(_ZERO)
+        self.count_waiting = sql(sa.select(sa.func.count()).select_from(counted.subquery()), "partner_id", "limit")
         # From one partner to the next, each found at once: DISTINCT would look at every waiting document. The order is
         # that of the index on urgency, and so decides for it.
         waiting = sa.select(_C.partner_id).where(_WAITING).order_by(_C.partner_id, *by_urgency)
@@ -121,10 +138,12 @@ class DocumentStatements:
         self.number = sql(
             sa.update(DOCUMENT)
             .ordered_values(
-                (_C.epoch, parameter("to_epoch")), (_C.number, parameter("to_number")), (_C.state, word("sent"))
+                (_C.epoch, parameter("to_epoch")),
+                (_C.number, _C.document_id + parameter("ahead")),
+                (_C.state, word("sent")),
             )
-            .where(of_id),
-            *("to_epoch", "to_number", "id"),
+            .where(_C.document_id >= parameter("first"), _C.document_id <= parameter("last")),
+            *("to_epoch", "ahead", "first", "last"),
         )
         self.set_outcomes = sql(
             sa.update(DOCUMENT)
@@ -150,12 +169,12 @@ class DocumentStatements:
         )
 
     @staticmethod
-    def _erasable(sql: Compiler, column: Any) -> str:
+    def _erasable(sql: Compiler, there: Any) -> str:
         handover = HANDOVER.c
         open_states = sa.or_(handover.state == word("waiting"), handover.state == word("failed"))
         unposted = sa.exists().where(handover.document_id == _C.document_id, open_states)
         query = sa.select(_C.document_id).where(
-            column.is_not(None),
+            there,
             _C.type.in_(listed(sql.name, "types", "text")),
             _C.stored_at < parameter("stored_before"),
             *(_C.state != word(state) for state in ("waiting", "sent", "held")),
@@ -177,15 +196,29 @@ class DocumentStatements:
                 query = query.where(_C.state == word(state))
             # Ids first, so that documents are not carried through a sort only to be left out.
             found = only_first(query.order_by(_C.document_id.desc()))
-            whole = sa.select(DOCUMENT).where(_C.document_id.in_(found)).order_by(_C.document_id.desc())
+            whole = _select().where(_C.document_id.in_(found)).order_by(_C.document_id.desc())
             return whole, [*(f"of_{name}" for name in names), "limit"]
 
         return self._sql.keep((DocumentRow, tuple(names), state), build)
 
 
-def _counted(row: Iterable[Any]) -> tuple[str, str, str, int]:
-    partner_id, direction, state, count = row
-    return partner_id, direction, state, count
+def _sized(row: Iterable[Any]) -> tuple[int, int, int]:
+    document_id, size, stored_at = row
+    return document_id, size, stored_at
+
+
+def _runs(numbered: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """(epoch, number - id, first id, last id) of documents whose ids follow each other as their numbers do."""
+    run: tuple[int, int, int, int] | None = None
+    for epoch, number, document_id in numbered:
+        if run is not None and run[:2] == (epoch, number - document_id) and run[3] + 1 == document_id:
+            run = (*run[:3], document_id)
+            continue
+        if run is not None:
+            yield run
+        run = (epoch, number - document_id, document_id, document_id)
+    if run is not None:
+        yield run
 
 
 class Documents:
@@ -202,25 +235,45 @@ class Documents:
 
     def add(self, rows: Sequence[DocumentRow]) -> None:
         """Add documents. Raises HansaError when a number or a standing business identity is there already."""
-        self._session.put(self._sql.add, rows)
+        sizes = [(None if row.body is None else len(row.body), len(row.personal or b"")) for row in rows]
+        self._session.put(self._sql.add, [_state_of(row) + size for row, size in zip(rows, sizes, strict=True)])
+        self._session.put(self._sql.add_content, list(map(_content_of, rows)))
 
     def get(self, document_id: int) -> DocumentRow | None:
         """The document of that id."""
         return self._session.one(DocumentRow._make, self._sql.get, document_id)
 
-    def waiting(self, partner_id: str, limit: int, aged_before: int) -> list[DocumentRow]:
-        """Documents without a number, by priority (those stored before `aged_before` count as most urgent), then id."""
-        run, make, sql = self._session.all, DocumentRow._make, self._sql
-        if not self._session.values(sql.any_old, partner_id, aged_before):
-            return run(make, sql.urgent, partner_id, limit)
-        # A partner was away: the first to come are all old, and nobody else need be looked at.
-        first = run(make, sql.first_come, partner_id, limit)
-        if all(row.stored_at < aged_before for row in first):
-            return first
-        old = run(make, sql.old, partner_id, aged_before, limit)
-        if len(old) < limit:
-            old += run(make, sql.urgent_young, partner_id, aged_before, limit - len(old))
-        return old
+    def waiting(self, partner_id: str, limit: int, bytes_max: int, aged_before: int) -> list[DocumentRow]:
+        """Documents without a number, by priority, then id; but the first to come go first when they are old.
+
+        Old is what was stored before `aged_before`. At most `limit`, and as many of them as have `bytes_max` bytes,
+        but one at least.
+        """
+        chosen: list[int] = []
+        room = bytes_max
+        for document_id, size, _ in self._in_order(partner_id, limit, aged_before):
+            room -= size
+            if room < 0 and chosen:
+                break
+            chosen.append(document_id)
+        if not chosen:
+            return []
+        rows = self._session.all(DocumentRow._make, self._sql.of_ids, json.dumps(chosen))
+        found = {row.document_id: row for row in rows}
+        return [found[document_id] for document_id in chosen]
+
+    def _in_order(self, partner_id: str, limit: int, aged_before: int) -> list[tuple[int, int, int]]:
+        """Id, size in bytes, and instant of storing of those who wait, in the order in which they may go."""
+        run, sql = self._session.all, self._sql
+        urgent = run(_sized, sql.urgent, partner_id, limit)
+        first = self._session.one(_sized, sql.first_waiting, partner_id) if urgent else None
+        if first is None or first[2] >= aged_before:
+            return urgent
+        # A partner was away, or urgent ones left others no room.
+        come = run(_sized, sql.first_come, partner_id, limit)
+        old = list(takewhile(lambda one: one[2] < aged_before, come))
+        ids = {one[0] for one in old}
+        return (old + [one for one in urgent if one[0] not in ids])[:limit]
 
     def first_waiting(self, partner_id: str) -> int | None:
         """The lowest id of those that wait for a partner, None where nothing waits; found at once."""
@@ -237,7 +290,7 @@ class Documents:
 
     def number(self, numbered: Sequence[tuple[int, int, int]]) -> None:
         """Give numbers: (epoch, number, document_id); the state becomes "sent"."""
-        self._session.run_many(self._sql.number, numbered)
+        self._session.run_many(self._sql.number, list(_runs(numbered)))
 
     def span(self, partner_id: str, direction: str, epoch: int, first: int, last: int) -> list[DocumentRow]:
         """Documents first..last of a link, by number."""
@@ -274,15 +327,25 @@ class Documents:
 
     def counts(self) -> list[tuple[str, str, str, int]]:
         """(partner_id, direction, state, count) over all documents."""
-        return self._session.all(_counted, self._sql.counts)
+        session, sql = self._session, self._sql
+        counts: dict[tuple[str, str, str], int] = {}
+        for partner_id, direction, count in session.all(tuple, sql.count_numbered):
+            counts[partner_id, direction, "taken"] = count
+        for partner_id, direction, state, count, numbered in session.all(tuple, sql.count_open):
+            counts[partner_id, direction, state] = count
+            if numbered:
+                counts[partner_id, direction, "taken"] -= numbered
+        return sorted((*key, count) for key, count in counts.items() if count)
 
     def erase(self, document_ids: Sequence[int], *, personal_only: bool) -> None:
         """Forget bytes and salts; the leaf stays, so the chain still verifies."""
         wanted = json.dumps([*document_ids])
         if personal_only:
             self._session.run(self._sql.erase_personal, b"", wanted)
+            self._session.run(self._sql.without_personal, wanted)
         else:
             self._session.run(self._sql.erase, b"", b"", wanted)
+            self._session.run(self._sql.without_body, wanted)
 
     def erasable(self, types: Sequence[str], stored_before: int, *, personal_only: bool, limit: int) -> list[int]:
         """Ids of documents of these types stored before, not yet erased, and done with here.

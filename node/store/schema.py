@@ -49,7 +49,7 @@ from node.core.rows import (
     StockRow,
 )
 
-__all__ = ["METADATA", "REVISION", "TABLES"]
+__all__ = ["CONTENT_FIELDS", "DOCUMENT_COLUMNS", "METADATA", "REVISION", "TABLES"]
 
 REVISION = "0001"
 """The newest migration: the schema that this program reads and writes."""
@@ -138,10 +138,23 @@ Said by what it is not, so that no planner prefers an index on states to the one
 _FALLEN = "state = 'refused' OR state = 'withdrawn' OR state = 'held'"
 """What somebody may look for, few among many."""
 
-DOCUMENT = _table(
+OPEN = "state <> 'taken'"
+"""What is still to come to its end, or did not come to a good one."""
+
+CONTENT_FIELDS = ("salt", "body", "personal_salt", "personal", "leaf")
+"""What of a document lies in a table of its own: it is large and stays as it is, while its state is written thrice."""
+
+_CONTENT = [column for column in columns_of(DocumentRow) if column.name in CONTENT_FIELDS]
+
+DOCUMENT = sa.Table(
     "document",
-    DocumentRow,
-    ["document_id"],
+    METADATA,
+    sa.Column("document_id", ROW_NUMBER, nullable=False, autoincrement=False),
+    *(column for column in columns_of(DocumentRow)[1:] if column.name not in CONTENT_FIELDS),
+    # How much of the content is there: NULL once the body is erased, 0 without personal data.
+    sa.Column("body_bytes", NUMBER, nullable=True),
+    sa.Column("personal_bytes", NUMBER, nullable=False),
+    sa.PrimaryKeyConstraint("document_id"),
     _words("direction", "in", "out"),
     _words("usage", "TEST", "PRODUCTION"),
     _words("state", "waiting", "sent", "taken", "refused", "held", "withdrawn"),
@@ -161,18 +174,32 @@ DOCUMENT = _table(
         where=STANDING,
         unique=True,
     ),
-    # The outbox: by urgency, by age, and in the order of arrival.
-    _index("ix_document_waiting", "partner_id", "priority", "document_id", where="state = 'waiting'"),
-    _index("ix_document_age", "partner_id", "stored_at", "document_id", where="state = 'waiting'"),
-    _index("ix_document_arrival", "partner_id", "document_id", where="state = 'waiting'"),
+    # The outbox: by urgency, with what tells how many fit into a batch, and in the order of arrival; the latter also
+    # counts what is not yet settled.
+    _index(
+        "ix_document_waiting",
+        *("partner_id", "priority", "document_id", "body_bytes", "personal_bytes", "stored_at", "state"),
+        where="state = 'waiting'",
+    ),
+    _index("ix_document_open", "partner_id", "state", "document_id", where=OPEN),
     _index("ix_document_held", "partner_id", "object_key", where="state = 'held'"),
     _index("ix_document_fallen", "state", "document_id", where=_FALLEN),
-    _index("ix_document_state", "partner_id", "direction", "state"),
     _index("ix_document_doc_number", "doc_number"),
-    _index("ix_document_kept", "type", "stored_at", where="body IS NOT NULL"),
-    _index("ix_document_personal", "type", "stored_at", where="personal IS NOT NULL"),
-    numbered=True,
+    _index("ix_document_kept", "type", "stored_at", where="body_bytes IS NOT NULL"),
+    _index("ix_document_personal", "type", "stored_at", where="personal_bytes > 0"),
 )
+
+CONTENT = sa.Table(
+    "content",
+    METADATA,
+    sa.Column("document_id", ROW_NUMBER, nullable=False, autoincrement=False),
+    *_CONTENT,
+    sa.PrimaryKeyConstraint("document_id"),
+    sa.ForeignKeyConstraint(["document_id"], ["document.document_id"]),
+)
+
+DOCUMENT_COLUMNS = [(CONTENT if name in CONTENT_FIELDS else DOCUMENT).c[name] for name in DocumentRow._fields]
+"""The columns of both tables that make a DocumentRow, in its order."""
 
 HEAD = _table(
     "head",
@@ -424,7 +451,6 @@ TABLES: dict[type, sa.Table] = {
     PartnerRow: PARTNER,
     CardRow: CARD,
     LinkRow: LINK,
-    DocumentRow: DOCUMENT,
     HeadRow: HEAD,
     ReceiptRow: RECEIPT,
     HandoverRow: HANDOVER,
@@ -453,4 +479,4 @@ TABLES: dict[type, sa.Table] = {
     ItemPriceRow: ITEM_PRICE,
     DisruptionRow: DISRUPTION,
 }
-"""The table of each row type."""
+"""The table of each row type; a DocumentRow is kept in two, see `DOCUMENT_COLUMNS`."""

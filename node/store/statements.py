@@ -108,12 +108,12 @@ class Compiler:
         return sql
 
     def bulk(self, row: Any, *, replace: bool = False, only: str = "", by: Sequence[str] = ()) -> Bulk:
-        """How rows of the type are added, or with `replace` inserted or replaced by the table's key, or `by` another.
+        """How rows of a type, or of a table, are added, or with `replace` replaced by the table's key, or `by` another.
 
         `only` is a condition on the row that is there: where it does not hold, nothing is replaced.
         """
-        table = TABLES[row]
-        fields: tuple[str, ...] = row._fields
+        table: sa.Table = row if isinstance(row, sa.Table) else TABLES[row]
+        fields = tuple(table.columns.keys()) if row is table else row._fields
         by = by or [column.name for column in table.primary_key]
         key = tuple(map(fields.index, by)) if replace else ()
         insert = self._insert(table, fields, by if replace else (), only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from node.store.database import Database, open_store
 
 ANNA = "0088:4012345000009"
 BERT = "0088:4000001000005"
+BYTES = len(b"body\x00\xff")
 
 
 def partner(partner_id: str, name: str, state: str = "confirmed", **fields: Any) -> PartnerRow:
@@ -168,7 +170,7 @@ def test_numbers_and_receipts(store: Database) -> None:
     assert store.read(lambda tx: tx.documents.waiting_partners()) == [ANNA]
     store.write(lambda tx: tx.documents.add([document(8, partner_id=BERT), document(9, partner_id="0088:9")]))
     assert store.read(lambda tx: tx.documents.waiting_partners()) == [BERT, ANNA, "0088:9"]
-    assert ids(store.read(lambda tx: tx.documents.waiting(ANNA, 9, 0))) == [1]
+    assert ids(store.read(lambda tx: tx.documents.waiting(ANNA, 9, 99, 0))) == [1]
     assert store.read(lambda tx: tx.documents.counts()) == [
         (BERT, "out", "waiting", 1),
         (ANNA, "out", "refused", 1),
@@ -315,9 +317,10 @@ def test_handovers(store: Database) -> None:
 
 def model_of_waiting(rows: list[DocumentRow], limit: int, aged_before: int) -> list[int]:
     """What the contract says, word by word."""
-    urgent = min((row.priority for row in rows), default=0) - 1
-    ordered = sorted(rows, key=lambda row: (urgent if row.stored_at < aged_before else row.priority, row.document_id))
-    return ids(ordered[:limit])
+    come = sorted(rows, key=lambda row: row.document_id)
+    old = list(takewhile(lambda row: row.stored_at < aged_before, come))
+    others = sorted(come[len(old) :], key=lambda row: (row.priority, row.document_id))
+    return ids((old + others)[:limit])
 
 
 @given(
@@ -332,14 +335,34 @@ def test_the_outbox_is_in_order_of_urgency_and_age(
     store = open_store("sqlite:///:memory:")
     rows = [document(place, priority=p, stored_at=at) for place, (p, at) in enumerate(waiting, 1)]
     store.write(lambda tx: tx.documents.add([*rows, document(99, partner_id=BERT)]))
-    found = store.read(lambda tx: tx.documents.waiting(ANNA, limit, aged_before))
+    found = store.read(lambda tx: tx.documents.waiting(ANNA, limit, limit * BYTES, aged_before))
     store.close()
     assert ids(found) == model_of_waiting(rows, limit, aged_before)
+
+
+def test_as_many_wait_as_have_room_but_one_at_least(store: Database) -> None:
+    sizes = {1: b"12345", 2: b"1", 3: b"123", 4: b"1"}
+    rows = [document(place, body=body, personal=b"p" if place == 2 else None) for place, body in sizes.items()]
+    store.write(lambda tx: tx.documents.add(rows))
+    for room, wanted in ((0, [1]), (5, [1]), (6, [1]), (7, [1, 2]), (9, [1, 2]), (10, [1, 2, 3]), (11, [1, 2, 3, 4])):
+        found = store.read(lambda tx, n=room: tx.documents.waiting(ANNA, 9, n, 0))  # type: ignore[misc]
+        assert found == [row for row in rows if row.document_id in wanted]
+
+
+def test_numbers_are_given_to_the_documents_named_and_to_no_others(store: Database) -> None:
+    rows = [document(place, partner_id=BERT if place in (3, 4) else ANNA) for place in range(1, 9)]
+    given = [(1, 11, 1), (1, 12, 2), (1, 13, 5), (1, 14, 6), (1, 15, 8), (1, 16, 7)]
+    store.write(lambda tx: tx.documents.add(rows))
+    store.write(lambda tx: tx.documents.number(given))
+    found = store.read(lambda tx: tx.documents.span(ANNA, "out", 1, 0, 99))
+    assert [(row.epoch, row.number, row.document_id) for row in found] == given
+    assert ids(store.read(lambda tx: tx.documents.waiting(BERT, 9, 99, 0))) == [3, 4]
+    assert {row.state for row in found} == {"sent"}
 
 
 def test_the_outbox_on_both_engines(store: Database) -> None:
     rows = [document(place, priority=place % 3, stored_at=(place * 7) % 10) for place in range(1, 30)]
     store.write(lambda tx: tx.documents.add(rows))
     for limit, aged_before in ((5, 0), (5, 5), (20, 3), (40, 9), (3, 99)):
-        found = store.read(lambda tx, n=limit, at=aged_before: tx.documents.waiting(ANNA, n, at))  # type: ignore[misc]
+        found = store.read(lambda tx, n=limit, at=aged_before: tx.documents.waiting(ANNA, n, 40 * BYTES, at))  # type: ignore[misc]
         assert ids(found) == model_of_waiting(rows, limit, aged_before)

@@ -113,8 +113,8 @@ def _documents() -> None:
         "document_id",
         "document_id id, partner_id text, direction text, epoch int?, number int?, type text, "
         "issuer text, unit text, doc_number text, series text, revision int, usage text, state text, "
-        "duplicate_of int?, priority int, object_key text, salt bytes, body bytes?, personal_salt bytes, "
-        "personal bytes?, leaf bytes, reasons text, stored_at int, valid_until int?",
+        "duplicate_of int?, priority int, object_key text, reasons text, stored_at int, valid_until int?, "
+        "body_bytes int?, personal_bytes int",
         rowid=True,
         direction=_words("direction", "in out"),
         numbered="(epoch IS NULL) = (number IS NULL)",
@@ -123,8 +123,6 @@ def _documents() -> None:
         usage=_words("usage", "TEST PRODUCTION"),
         waiting="state <> 'waiting' OR number IS NULL",
     )
-    _index("ix_document_age", "document", "partner_id stored_at document_id", "state = 'waiting'")
-    _index("ix_document_arrival", "document", "partner_id document_id", "state = 'waiting'")
     _index("ix_document_doc_number", "document", "doc_number")
     _index(
         "ix_document_fallen",
@@ -140,11 +138,23 @@ def _documents() -> None:
         "duplicate_of IS NULL AND state <> 'refused' AND state <> 'held' AND state <> 'withdrawn'",
         unique=True,
     )
-    _index("ix_document_kept", "document", "type stored_at", "body IS NOT NULL")
+    _index("ix_document_kept", "document", "type stored_at", "body_bytes IS NOT NULL")
     _index("ix_document_number", "document", "partner_id direction epoch number", "number IS NOT NULL", unique=True)
-    _index("ix_document_personal", "document", "type stored_at", "personal IS NOT NULL")
-    _index("ix_document_state", "document", "partner_id direction state")
-    _index("ix_document_waiting", "document", "partner_id priority document_id", "state = 'waiting'")
+    _index("ix_document_open", "document", "partner_id state document_id", "state <> 'taken'")
+    _index("ix_document_personal", "document", "type stored_at", "personal_bytes > 0")
+    _index(
+        "ix_document_waiting",
+        "document",
+        "partner_id priority document_id body_bytes personal_bytes stored_at state",
+        "state = 'waiting'",
+    )
+    _table(
+        "content",
+        "document_id",
+        "document_id id, salt bytes, body bytes?, personal_salt bytes, personal bytes?, leaf bytes",
+        _reference("content", "document_id", "document.document_id"),
+        rowid=True,
+    )
     _table(
         "handover",
         "document_id",
@@ -413,4 +423,7 @@ def _settings() -> None:
         rowid=True,
     )
     counter = sa.table("counter", sa.column("name", sa.Text()), sa.column("value", sa.BigInteger()))
-    op.bulk_insert(counter, [{"name": name, "value": 0} for name in ("change", "customer_order", "decision", "document", "order", "piece")])
+    op.bulk_insert(
+        counter,
+        [{"name": name, "value": 0} for name in ("change", "customer_order", "decision", "document", "order", "piece")],
+    )
