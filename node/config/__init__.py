@@ -26,11 +26,13 @@ from node.config.sections import (
     SharingSettings,
     carrier_secret,
 )
+from node.config.sites import CostRule, PromisingSettings, SafetyRule, SiteSettings
 
 __all__ = [
     "FILE_NAME",
     "AdapterSettings",
     "CarrierSettings",
+    "CostRule",
     "DatabaseSettings",
     "FreightSettings",
     "LimitSettings",
@@ -38,12 +40,15 @@ __all__ = [
     "MetricsSettings",
     "NodeSettings",
     "PartnerSettings",
+    "PromisingSettings",
     "ReplenishmentRule",
     "ReplenishmentSettings",
     "RetentionSettings",
+    "SafetyRule",
     "Settings",
     "SharingRule",
     "SharingSettings",
+    "SiteSettings",
     "carrier_secret",
     "check_endpoint",
     "describe",

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from node.config.sections import FILE_NAME, PartnerSettings, Settings, SharingRule
+from node.config.sites import check_promising, check_sites
 from node.core.iso_codes import MINOR_UNITS
 from node.errors import ConfigError
 
@@ -138,6 +139,8 @@ def _check_whole(settings: Settings, path: Path) -> None:
         _check_terms(terms, f'partners."{partner_id}"', fault)
     for name in settings.carriers:
         _check_carrier(settings, name, fault)
+    check_sites(settings.sites, fault)
+    check_promising(settings.promising, fault)
     for index, rule in enumerate(settings.sharing.rules):
         _check_sharing(rule, f"sharing.rules[{index}]", fault)
     for index, one in enumerate(settings.replenishment.rules):

@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from node.config.setting import setting
+from node.config.sites import PromisingSettings, SiteSettings
 from node.core.incoterms import INCOTERMS
 from node.errors import ConfigError
 
@@ -36,30 +38,6 @@ __all__ = [
 
 FILE_NAME = "hansa.toml"
 """The settings' file in the node's home."""
-
-
-def setting(
-    default: Any,
-    meaning: str,
-    *,
-    unit: str = "",
-    example: Any = None,
-    least: int | None = None,
-    most: int | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A field of a section with what the manual says about it; MISSING as default makes it required."""
-    about = {
-        "meaning": meaning,
-        "unit": unit,
-        "example": example,
-        "least": least,
-        "most": most,
-        "choices": choices,
-    }
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=about)
-    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +321,8 @@ class Settings:
     partners: dict[str, PartnerSettings] = field(default_factory=dict)
     freight: FreightSettings = field(default_factory=FreightSettings)
     carriers: dict[str, CarrierSettings] = field(default_factory=dict)
+    sites: dict[str, SiteSettings] = field(default_factory=dict)
+    promising: PromisingSettings = field(default_factory=PromisingSettings)
 
     @property
     def file(self) -> Path:
