@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from node.core.freight.quotation import Quotation, QuoteRequest
+
 __all__ = [
     "BATCH_CHANGES_MAX",
     "CHUNK_ROWS_MAX",
     "Adapter",
     "AdapterClass",
+    "CarrierClass",
+    "CarrierQuotes",
     "Change",
     "Fields",
     "Finding",
@@ -200,6 +204,36 @@ class AdapterClass(Protocol):
     """
 
     def __call__(self, settings: Mapping[str, Any], home: Path, targets: Targets) -> Adapter: ...
+
+
+class CarrierQuotes(Protocol):
+    """A carrier that says itself what a shipment costs. The node asks it outside of transactions, and keeps answers."""
+
+    def check(self) -> list[Finding]:
+        """What is wrong with settings and mapping, without asking the carrier."""
+        ...
+
+    def quotes(self, requests: Sequence[QuoteRequest]) -> list[Quotation]:
+        """An answer to each request, in their order.
+
+        Never raises for what the carrier does: silence, refusal, nonsense and other currencies are findings of the
+        quotation, and each request has the deadline that the settings name.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; it is not used afterwards."""
+        ...
+
+
+class CarrierClass(Protocol):
+    """How the node makes one (entry point group ``hansa.carriers``): its section of the settings and the home folder.
+
+    The settings hold ``name``, ``file``, ``url``, ``secret`` (the text itself, "" for none), ``timeout_seconds``,
+    ``ca_file`` and ``currency``. Raises ConfigError.
+    """
+
+    def __call__(self, settings: Mapping[str, Any], home: Path) -> CarrierQuotes: ...
 
 
 def preview(adapter: Adapter, limit: int = 100) -> Iterator[Change | StockColumns | Finding]:
