@@ -29,6 +29,7 @@ __all__ = [
     "PartnerSettings",
     "ReplenishmentRule",
     "ReplenishmentSettings",
+    "ReservationSettings",
     "RetentionSettings",
     "Settings",
     "SharingRule",
@@ -166,6 +167,37 @@ class SharingSettings:
     """Which figures of our stock partners see. Without rules, nothing is told."""
 
     rules: tuple[SharingRule, ...] = setting((), "the rules, in order")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReservationSettings:
+    """Holds on stock: what partners may ask of us, how we ask them, and what nobody gets of our stock."""
+
+    pieces_max: int = setting(
+        10_000, "most that one partner may hold of our stock at once", unit="pieces, all items together", least=0
+    )
+    holds_max: int = setting(10_000, "holds that one partner may have at once", least=0, most=1_000_000)
+    hold_seconds_max: int = setting(
+        14_400, "longest hold that we grant; who asks for longer gets this", unit="s", least=1, most=31_536_000
+    )
+    extensions_max: int = setting(3, "how often a hold may be extended", least=0, most=1_000)
+    hold_seconds: int = setting(900, "for how long we ask, if nothing else is said", unit="s", least=1, most=31_536_000)
+    answer_seconds: int = setting(
+        120, "a request of ours that reaches the partner later is not granted any more", unit="s", least=1, most=86_400
+    )
+    margin_seconds: int = setting(
+        30, "so much earlier than the partner says, a hold counts as ended here", unit="s", least=0, most=86_400
+    )
+    safety_stock: Decimal = setting(
+        Decimal(0), "kept back of each item at each location", unit="in the item's unit", least=0
+    )
+    exposure: str = setting(
+        "none",
+        "whether our ERP sells the same stock: then the largest fall of a figure by its own sales is kept back",
+        choices=("none", "measured"),
+    )
+    exposure_hours: int = setting(24, "how long such a fall counts", unit="h", least=1, most=8_760)
+    keep_days: int = setting(30, "how long holds that have ended can be looked up", unit="days", least=1, most=36_525)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,6 +348,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     adapters: tuple[AdapterSettings, ...] = ()
     sharing: SharingSettings = field(default_factory=SharingSettings)
+    reservations: ReservationSettings = field(default_factory=ReservationSettings)
     replenishment: ReplenishmentSettings = field(default_factory=ReplenishmentSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     partners: dict[str, PartnerSettings] = field(default_factory=dict)

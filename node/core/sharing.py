@@ -25,6 +25,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from node.core.decimals import SCALE
 from node.core.document.inventory import FigureKind
@@ -32,7 +33,22 @@ from node.core.finding import Finding
 from node.core.rows import StockRow
 from node.core.unit_codes import PIECES
 
-__all__ = ["BAND", "CAPPED", "EXACT", "HIDDEN", "YES_NO", "Policy", "Rule", "policy_findings", "share"]
+__all__ = [
+    "BAND",
+    "CAPPED",
+    "EXACT",
+    "HIDDEN",
+    "NOTHING_TAKEN",
+    "YES_NO",
+    "Policy",
+    "Rule",
+    "Taken",
+    "after_reserve",
+    "lower_end",
+    "policy_findings",
+    "rule_of",
+    "share",
+]
 
 EXACT = "exact"
 CAPPED = "capped"
@@ -108,8 +124,29 @@ def _covers(earlier: Rule, later: Rule) -> bool:
     return all(_matches(getattr(earlier, name), getattr(later, name)) for name in ("partner", "item", "location"))
 
 
-def share(rows: Sequence[StockRow], policy: Policy, partner: str) -> list[StockRow]:
-    """Our own stock as `partner` may see it; rows that are hidden are left out."""
+class Taken(NamedTuple):
+    """What holds, orders and buffers keep off our figure of one item at one place, scaled."""
+
+    all: int
+    held: int = 0
+    """The part that the partner holds itself: a figure that is not exact is told as if it did not, else the partner
+    could hold piece after piece and watch where the figure jumps."""
+
+
+NOTHING_TAKEN: Mapping[tuple[str, str], Taken] = {}
+
+
+def share(
+    rows: Sequence[StockRow],
+    policy: Policy,
+    partner: str,
+    taken: Mapping[tuple[str, str], Taken] = NOTHING_TAKEN,
+    safety: int = 0,
+) -> list[StockRow]:
+    """Our own stock as `partner` may see it; rows that are hidden are left out.
+
+    `taken` (by item key and location) and `safety` are kept off the figures of what can be sold.
+    """
     rules = [rule for rule in policy.rules if _matches(rule.partner, partner)]
     rules.append(policy.default)
     # Nothing after a rule for everything is ever reached.
@@ -118,18 +155,33 @@ def share(rows: Sequence[StockRow], policy: Policy, partner: str) -> list[StockR
             del rules[place + 1 :]
             break
     pools, first = policy.pools, rules[0]
-    if len(rules) == 1 and first.is_plain:
+    as_it_is = not taken and not safety
+    if len(rules) == 1 and first.is_plain and as_it_is:
         return [row for row in rows if not row[4] or pools.get(row[4], row[4]) == partner]
     shown: list[StockRow] = []
     for row in rows:
         if row.pool and pools.get(row.pool, row.pool) != partner:
             continue
         rule = first if len(rules) == 1 else _rule_for(rules, row)
-        if rule.is_plain:
+        off = 0 if as_it_is or row.pool or row.status != "AVAILABLE" else _off(row, rule, taken, safety)
+        if rule.is_plain and not off:
             shown.append(row)
         elif rule.figure != HIDDEN:
-            shown.append(_told(row, rule))
+            shown.append(_told(row, rule, off))
     return shown
+
+
+def _off(row: StockRow, rule: Rule, taken: Mapping[tuple[str, str], Taken], safety: int) -> int:
+    """What is kept off a figure before it is told by a rule."""
+    off = taken.get((row.item_key, row.location))
+    if off is None:
+        return safety
+    return safety + off.all - (0 if rule.figure == EXACT else off.held)
+
+
+def rule_of(row: StockRow, policy: Policy, partner: str) -> Rule:
+    """The rule by which `partner` sees this row."""
+    return _rule_for([*(rule for rule in policy.rules if _matches(rule.partner, partner)), policy.default], row)
 
 
 def _rule_for(rules: list[Rule], row: StockRow) -> Rule:
@@ -152,27 +204,39 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.DOTALL)
 
 
-def _told(row: StockRow, rule: Rule) -> StockRow:
-    """A row as a rule tells it."""
+def _told(row: StockRow, rule: Rule, off: int) -> StockRow:
+    """A row as a rule tells it, with `off` kept off its figure."""
     available = row.available
     if available is None:
         # Only what is on hand is known; a figure that hides it has nothing left to tell.
+        if rule.is_plain:
+            return row
         return row._replace(on_hand=None, expected="", figure=_FIGURES[rule.figure].value)
-    kept = _after_reserve(available, rule.reserve_percent, row.unit)
+    kept = after_reserve(available, rule.reserve_percent, row.unit)
+    if off:
+        kept = max(kept - off, min(kept, 0))
+    if rule.is_plain:
+        return row._replace(available=kept)
     if rule.figure == EXACT:
         return row._replace(on_hand=None, available=kept, expected="")
-    kept = max(0, kept)
     end: int | None = None
-    if rule.figure == CAPPED:
-        kept = min(kept, rule.cap)
-    elif rule.figure == YES_NO:
-        kept = _ONE if kept > 0 else 0
+    if rule.figure == BAND:
+        kept, end = _band(max(0, kept), rule.bands)
     else:
-        kept, end = _band(kept, rule.bands)
+        kept = lower_end(rule, max(0, kept))
     return row._replace(on_hand=None, available=kept, band_end=end, expected="", figure=_FIGURES[rule.figure].value)
 
 
-def _after_reserve(available: int, percent: int, unit: str) -> int:
+def lower_end(rule: Rule, figure: int) -> int:
+    """The least that a partner must conclude from what it is told of a figure that is not below zero."""
+    if rule.figure == CAPPED:
+        return min(figure, rule.cap)
+    if rule.figure == YES_NO:
+        return _ONE if figure > 0 else 0
+    return _band(figure, rule.bands)[0] if rule.figure == BAND else figure
+
+
+def after_reserve(available: int, percent: int, unit: str) -> int:
     """What is left after keeping `percent` back, in whole pieces and packages."""
     if available <= 0 or not percent:
         return available
