@@ -1,0 +1,112 @@
+"""Reports of stock between rows and bytes: the quick way for plain lines says the same as the one for all others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from node.codec import message_class
+from node.core.document.inventory import InventoryReport
+from node.core.identifiers import check_digit, is_gtin, wrong_gtins
+from node.core.rows import StockRow
+from node.stock_wire import own_rows, read_report, write_report
+from node.wire import micros
+
+AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
+OWNER = "gb:04567"
+GTIN = "4006381333931"
+
+
+def row(**fields: Any) -> StockRow:
+    made = StockRow(
+        *(f"gtin:0{GTIN}", OWNER, 0, "DC1", "", "AVAILABLE", "EXACT", 5_000_000, 2_500_000, None, "C62", GTIN, "A-1"),
+        *("", micros(AT), 0),
+    )
+    return made._replace(**fields)
+
+
+def numbered(number: str, **fields: Any) -> StockRow:
+    return row(item_key=f"no:{OWNER}:{number}", gtin="", number=number, **fields)
+
+
+PLAIN = [row(), row(available=-1_000_000), row(number=""), numbered("7 x"), row(pool="P", status="BLOCKED", unit="XBX")]
+OTHER = [
+    numbered("Ä-1"),
+    row(location="Köln"),
+    numbered("x" * 127),
+    numbered("x" * 400),
+    row(location="y" * 300),
+    row(on_hand=None),
+    row(available=None),
+    row(on_hand=None, figure="BAND", available=0, band_end=10_000_000),
+    row(as_of=micros(AT) + 5),
+    row(expected='[[1000000, "2026-12-01", "purchase"]]'),
+]
+
+
+@pytest.mark.parametrize("rows", [PLAIN, OTHER, *([*PLAIN, one, *PLAIN] for one in OTHER), []])
+def test_what_is_written_is_read_again(rows: list[StockRow]) -> None:
+    body = write_report(InventoryReport(as_of=AT), rows)
+    read = read_report(body, OWNER)
+    assert read.rows == rows
+    assert not read.findings
+    assert read.report == InventoryReport(as_of=AT)
+
+
+def test_a_plain_report_has_the_bytes_of_messages() -> None:
+    message = message_class("InventoryReport")
+    body = write_report(InventoryReport(as_of=AT), PLAIN)
+    assert [line.item.seller_number for line in message.FromString(body).lines] == [one.number for one in PLAIN]
+    # Written again, fields stand in the order of their numbers; nothing else differs.
+    assert len(message.FromString(body).SerializeToString(deterministic=True)) == len(body)
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "bad-gtin": {"item": {"gtin": "4006381333930"}},
+    "unnamed-item": {"item": {}},
+    "unknown-unit": {"unit": "PCS"},
+    "bad-decimal": {"on_hand": "1e3"},
+    "bad-quantity": {"on_hand": "", "available": ""},
+    "bad-line": {"status": 77},
+}
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+def test_a_line_at_fault_is_told_and_stops_no_other(rule: str) -> None:
+    good: dict[str, Any] = {"item": {"gtin": GTIN}, "unit": "C62", "on_hand": "5", "available": "2.5"}
+    message = message_class("InventoryReport")()
+    for fields in (good, good | FAULTS[rule], good):
+        message.lines.add(**fields)
+    read = read_report(message.SerializeToString(), OWNER)
+    assert [(finding.rule, finding.path) for finding in read.findings] == [(rule, "lines[1]")]
+    assert len(read.rows) == 2
+
+
+def test_what_is_below_zero_on_hand_is_refused_from_a_partner() -> None:
+    read = read_report(write_report(InventoryReport(as_of=AT), [row(on_hand=-1_000_000)]), OWNER)
+    assert [finding.rule for finding in read.findings] == ["bad-quantity"]
+
+
+def test_bad_supply_is_a_finding() -> None:
+    message = message_class("InventoryReport")()
+    line = message.lines.add(item={"gtin": GTIN}, unit="C62", on_hand="5")
+    line.expected_supply.add(quantity="many")
+    assert [finding.rule for finding in read_report(message.SerializeToString(), OWNER).findings] == ["bad-decimal"]
+
+
+def test_wrong_gtins_are_those_that_are_none() -> None:
+    right = [body + check_digit(body) for body in (f"{number * 7919:012d}" for number in range(1, 300))]
+    right += [body + check_digit(body) for body in ("1234567", "12345678901", "9999999999999")]
+    assert wrong_gtins(right) == []
+    for wrong in ("0" * 13, "0" * 8, "", "123", "40063813339310", "4006381333930", "400638133393x", "٤" * 13, "1" * 20):
+        assert not is_gtin(wrong)
+        assert wrong_gtins([*right, wrong, right[0]]) == [len(right)]
+
+
+def test_own_rows_tell_what_is_wrong_with_each_line() -> None:
+    columns = {"item.gtin": [GTIN, "1"], "on_hand": ["5", "6"], "unit": ["C62", "C62"]}
+    rows, faults = own_rows(columns, 2, OWNER, 7)
+    assert [one.gtin for one in rows] == [GTIN]
+    assert [(place, rule) for place, rule, _ in faults] == [(1, "bad-gtin")]
