@@ -81,9 +81,9 @@ def _pools(problem: Problem, found: Index, pieces: list[Assignment]) -> list[str
     for source in found.sources.values():
         if source.capacity_left is not None and units[source.source_id] > source.capacity_left:
             broken.append(f"{source.source_id}: {units[source.source_id]} over the capacity of {source.capacity_left}")
-        if source.credit_left is not None and source.partner_id and worth[source.partner_id] > 0:
-            if worth[source.partner_id] > source.credit_left:
-                broken.append(f"{source.source_id}: {worth[source.partner_id]} over the credit of {source.credit_left}")
+        spent = worth[source.partner_id] if source.partner_id else ZERO
+        if source.credit_left is not None and spent > max(ZERO, source.credit_left):
+            broken.append(f"{source.source_id}: {spent} over the credit of {source.credit_left}")
     return broken
 
 

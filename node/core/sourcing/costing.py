@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from node.core.sourcing.limits import Index, arrival, line_fault, policy_fault
+from node.core.sourcing.limits import Index, arrival, fair_price, line_fault, policy_fault, sane
 from node.core.sourcing.problem import (
     COST_PARTS,
     ONE,
@@ -59,10 +59,11 @@ def urgency(order: OrderDemand) -> int:
 
 def goods_value(problem: Problem, found: Index, line: DemandLine) -> Decimal:
     """What a unit is worth: its price, or else the least unit cost at which anybody has it."""
-    if line.price is not None and line.price.is_finite() and line.price >= 0:
-        return line.price
+    price = fair_price(line)
+    if price is not None:
+        return price
     costs = (problem.supplies[position].unit_cost for position in found.supplies.get(line.item_key, ()))
-    return min((cost for cost in costs if cost.is_finite() and cost >= 0), default=ZERO)
+    return min((cost for cost in costs if sane(cost)), default=ZERO)
 
 
 def unfilled_unit_cost(problem: Problem, found: Index, order: OrderDemand, line: DemandLine) -> Decimal:
@@ -88,7 +89,8 @@ def unit_costs(
     late = max(0, (arrive_on - order.need_on).days) if order.need_on is not None else 0
     loss = policy.loss_per_unit
     if loss is None:
-        loss = line.price if line.price is not None and line.price.is_finite() and line.price >= 0 else supply.unit_cost
+        price = fair_price(line)
+        loss = supply.unit_cost if price is None else price
     hundreds = service.distance_km / HUNDRED if service.distance_km is not None else DISTANCE_UNKNOWN
     return {
         "goods": supply.unit_cost * weights.cost,

@@ -62,6 +62,11 @@ def sane(*figures: Decimal | None) -> bool:
     return all(figure is None or (figure.is_finite() and 0 <= figure <= LIMIT) for figure in figures)
 
 
+def fair_price(line: DemandLine) -> Decimal | None:
+    """The line's sales price, where it is one that trade can have."""
+    return line.price if line.price is not None and sane(line.price) else None
+
+
 def step_of(supply: Supply) -> Decimal:
     """What quantities taken of the supply are whole multiples of."""
     return supply.multiple if supply.multiple > 0 else STEP_MIN
@@ -90,7 +95,14 @@ def policy_fault(policy: Policy) -> str:
     """Why nothing can be decided under a policy, or ""."""
     weights = policy.weights
     goals = (weights.cost, weights.speed, weights.vicinity, weights.parcels, weights.preference, weights.risk)
-    if not sane(*goals, policy.late_per_day, policy.unfilled_cost, policy.split_cost, policy.loss_per_unit):
+    if not sane(
+        *goals,
+        policy.late_per_day,
+        policy.unfilled_cost,
+        policy.split_cost,
+        policy.loss_per_unit,
+        policy.distance_max_km,
+    ):
         return "the policy's costs or weights are absurd"
     return ""
 
