@@ -28,6 +28,7 @@ from node.core.promise_rows import (
     MeasureDayRow,
     PartnerMeasureRow,
 )
+from node.core.quote_rows import QuoteRow
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.core.rows import (
     AliasRow,
@@ -49,8 +50,8 @@ from node.core.rows import (
 
 __all__ = [
     "Clock",
-    "CustomerOrderStore",
     "CounterDifference",
+    "CustomerOrderStore",
     "DemandStore",
     "DisruptionStore",
     "DocumentStore",
@@ -63,6 +64,7 @@ __all__ = [
     "OrderStore",
     "PartnerStore",
     "PerformanceStore",
+    "QuoteStore",
     "Random",
     "ReservationStore",
     "SettingStore",
@@ -509,6 +511,19 @@ class CustomerOrderStore(Protocol):
         """Newest first."""
 
 
+class QuoteStore(Protocol):
+    """What carriers answered to questions about freight."""
+
+    def put(self, rows: Sequence[QuoteRow]) -> None:
+        """Insert or replace by (carrier, question)."""
+
+    def find(self, keys: Sequence[tuple[str, str]]) -> list[QuoteRow]:
+        """The answers to these (carrier, question), whether they still count or not."""
+
+    def drop_old(self, now: int, limit: int) -> int:
+        """Delete at most `limit` answers that count no more; returns how many went."""
+
+
 class SettingStore(Protocol):
     """Small named values and adapters' cursors."""
 
@@ -533,6 +548,7 @@ class Transaction(Protocol):
     disruptions: DisruptionStore
     reservations: ReservationStore
     customer_orders: CustomerOrderStore
+    quotes: QuoteStore
     settings: SettingStore
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -29,6 +29,7 @@ from node.core.promise_rows import (
     MeasureDayRow,
     PartnerMeasureRow,
 )
+from node.core.quote_rows import QuoteRow
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.core.rows import (
     AliasRow,
@@ -428,6 +429,8 @@ PROCESS_EVENT = sa.Table(
     _index("ix_process_event_customer_order", "customer_order_id", "event_id"),
 )
 
+QUOTE = _table("freight_quote", QuoteRow, ["carrier", "question"], _index("ix_freight_quote_until", "until"))
+
 CURSOR = _table("adapter_cursor", CursorRow, ["adapter"])
 
 META = sa.Table(
@@ -464,6 +467,7 @@ TABLES: dict[type, sa.Table] = {
     ReplenishmentRuleRow: RULE,
     ReservationRow: RESERVATION,
     StockCounterRow: STOCK_COUNTER,
+    QuoteRow: QUOTE,
     CursorRow: CURSOR,
     CustomerRow: CUSTOMER,
     CustomerOrderRow: CUSTOMER_ORDER,

@@ -15,6 +15,7 @@ from node.store.offers import Offers, OfferStatements
 from node.store.orders import Orders, OrderStatements
 from node.store.partners import Partners, PartnerStatements
 from node.store.performance import Performance, PerformanceStatements
+from node.store.quotes import Quotes, QuoteStatements
 from node.store.reservations import Reservations, ReservationStatements
 from node.store.session import Session
 from node.store.settings import Counters, CounterStatements, Settings, SettingStatements
@@ -41,6 +42,7 @@ class Statements:
         self.disruptions = DisruptionStatements(sql)
         self.reservations = ReservationStatements(sql)
         self.customer_orders = CustomerOrderStatements(sql)
+        self.quotes = QuoteStatements(sql)
         self.settings = SettingStatements(sql)
         self.counters = CounterStatements(sql)
         self.stages: tuple[str, ...] = tuple(dict.fromkeys(sql.stages))
@@ -62,6 +64,7 @@ class Work:
     disruptions: ports.DisruptionStore
     reservations: ports.ReservationStore
     customer_orders: ports.CustomerOrderStore
+    quotes: ports.QuoteStore
     settings: ports.SettingStore
 
     def __init__(self, session: Session, sql: Statements) -> None:
@@ -79,6 +82,7 @@ class Work:
         self.disruptions = Disruptions(session, sql.disruptions)
         self.reservations = Reservations(session, sql.reservations)
         self.customer_orders = CustomerOrders(session, sql.customer_orders, counters)
+        self.quotes = Quotes(session, sql.quotes)
         self.settings = Settings(session, sql.settings)
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -62,6 +62,7 @@ def upgrade() -> None:
     _reservations()
     _promising()
     _customer_orders()
+    _quotes()
     _settings()
 
 
@@ -402,6 +403,15 @@ def _pieces() -> None:
         rowid=True,
     )
     _index("ix_process_event_customer_order", "process_event", "customer_order_id event_id")
+
+
+def _quotes() -> None:
+    _table(
+        "freight_quote",
+        "carrier question",
+        "carrier text, question text, offers text, findings text, at int, until int",
+    )
+    _index("ix_freight_quote_until", "freight_quote", "until")
 
 
 def _settings() -> None:
