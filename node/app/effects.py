@@ -8,7 +8,7 @@ bytes are kept, a human decides, and what follows on the same business object wa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -285,14 +285,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
         elif one.effects.findings:
             one.reasons = _reasons(one.effects.findings)
     orders.write(tx, order_book.merge(one.effects for one in moving if one.effects is not None))
-    taken = [one for one in moving if one.state == "taken"]
-    applied = [
-        performance.Applied(one.document_id, one.document, one.effects)
-        for one in taken
-        if one.document is not None and one.effects is not None
-    ]
-    performance.felt(tx, partner.partner_id, book, applied, at)
-    performance.take_reservations(tx, partner.partner_id, [one.document for one in taken if one.document], at)
+    performance.felt(tx, partner.partner_id, book, _applied(one for one in moving if one.state == "taken"), at)
 
 
 def _write(
@@ -484,7 +477,7 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     ]
 
 
-def _applied(arrivals: Sequence[_Arrival]) -> list[tuple[int, Document, order_book.Effects]]:
+def _applied(arrivals: Iterable[_Arrival]) -> list[tuple[int, Document, order_book.Effects]]:
     """What was taken and changed the book."""
     return [
         (one.document_id, one.document, one.effects)

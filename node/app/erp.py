@@ -16,7 +16,7 @@ from typing import Any
 from adapters.base import Adapter, Change, PullBatch, StockColumns
 from adapters.base import Finding as RowFinding
 from node import stock_wire, wire
-from node.app import inventory, refusals, replenishment
+from node.app import inventory, prices, refusals, replenishment
 from node.app.context import Context
 from node.app.identity import identity_of
 from node.app.submit import Submission, submit
@@ -109,7 +109,7 @@ def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pu
         if change.document_type == "InventoryReport":
             _take_report(tx, ctx, change, pulled)
             continue
-        for partner_id, submission in _routed(tx, change, pulled):
+        for partner_id, submission in _routed(tx, ctx, change, pulled):
             by_partner.setdefault(partner_id, []).append((change, submission))
     for partner_id, given in by_partner.items():
         _submit(tx, ctx, partner_id, given, pulled)
@@ -131,7 +131,7 @@ def _stop_where_full(pulled: Pulled) -> None:
             raise RefusedError(f"nothing more is pulled: {findings[0].text}", code="too-many-waiting", hint=hint)
 
 
-def _routed(tx: Transaction, change: Change, pulled: Pulled) -> list[tuple[str, Submission]]:
+def _routed(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) -> list[tuple[str, Submission]]:
     """A pulled document through the gate, with the partners that it goes to; or findings."""
     fields = dict(change.fields)
     personal_fields = fields.pop("personal", None)
@@ -147,6 +147,7 @@ def _routed(tx: Transaction, change: Change, pulled: Pulled) -> list[tuple[str, 
         return []
     if isinstance(document, ItemCatalogue) and not targets:
         inventory.put_catalogue_aliases(tx, "", document)
+        prices.take_catalogues(tx, ctx, "", [document])
         pulled.documents += 1
     return [(target, Submission(document, personal)) for target in targets]
 

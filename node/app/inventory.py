@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from node import stock_wire, wire
+from node.app import prices
 from node.app.context import Context
 from node.app.outbox import SALT_BYTES, priority_of
 from node.config import SharingRule
@@ -360,6 +361,7 @@ def take_documents(tx: Transaction, ctx: Context, partner_id: str, documents: Se
     for catalogue in documents:
         if isinstance(catalogue, ItemCatalogue):
             put_catalogue_aliases(tx, partner_id, catalogue)
+            prices.take_catalogues(tx, ctx, partner_id, [catalogue])
 
 
 def put_catalogue_aliases(tx: Transaction, partner_id: str, catalogue: ItemCatalogue) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from node.app.context import Context
 from node.core.confidence import (
@@ -41,19 +41,17 @@ from node.core.promise_rows import MeasureDayRow
 from node.core.rows import LineEventRow, OrderLineRow
 from node.ports import Transaction
 
-__all__ = ["Applied", "day_of", "felt", "history", "note", "partner_record", "records", "take_reservations", "told"]
+__all__ = ["Applied", "day_of", "felt", "history", "note", "partner_record", "records", "told"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HARMED = frozenset({"short", "damaged", "wrong"})
+_HOLD_ANSWERS = (ReservationOutcome.GRANTED, ReservationOutcome.PARTLY_GRANTED, ReservationOutcome.REFUSED)
 HISTORY_DAYS = 365
+"""How far back what was counted is told day by day."""
 
 
-class Applied(NamedTuple):
-    """A document that changed the book: its id here, itself, and what it changed."""
-
-    document_id: int
-    document: Document
-    effects: Effects
+Applied = tuple[int, Document, Effects]
+"""A document that changed the book: its id here, itself, and what it changed."""
 
 
 def day_of(at: int) -> date:
@@ -138,22 +136,27 @@ def _add(tx: Transaction, partner_id: str, good: Counter[str], bad: Counter[str]
 
 
 def felt(tx: Transaction, partner_id: str, book: Book, applied: Iterable[Applied], at: int) -> None:
-    """Count what answers, despatches and arrivals of our own orders show of this partner."""
+    """Count what answers to our orders and requests for holds, despatches and arrivals show of this partner.
+
+    Called once the book has been brought up to date, and before answers change our reservations.
+    """
     tally = _Tally()
-    for one in applied:
-        if not isinstance(one.document, OrderResponse | DespatchAdvice | ReceivingAdvice | DeliveryStatus):
+    for document_id, document, effects in applied:
+        if isinstance(document, ReservationResponse):
+            _held(tx, tally, partner_id, document)
+        if not isinstance(document, OrderResponse | DespatchAdvice | ReceivingAdvice | DeliveryStatus):
             continue
         by_line: dict[tuple[int, str], list[LineEventRow]] = {}
-        for event in one.effects.events:
-            if event.document_id == one.document_id:
+        for event in effects.events:
+            if event.document_id == document_id:
                 by_line.setdefault((event.order_id, event.line_id), []).append(event)
         for (order_id, line_id), events in by_line.items():
             state = book.by_id.get(order_id)
             line = state.lines.get(line_id) if state else None
             if state is None or line is None or state.order.role != "buyer":
                 continue
-            before = [e for e in state.events if e.line_id == line_id and e.document_id < one.document_id]
-            _observe(tally, one.document, state, line, events, before, at)
+            before = [e for e in state.events if e.line_id == line_id and e.document_id < document_id]
+            _observe(tally, document, state, line, events, before, at)
     tally.write(tx, partner_id, at)
 
 
@@ -227,29 +230,19 @@ def _key(line: OrderLineRow, seller: str) -> str:
     return number_key(line.seller_number, seller) if line.seller_number else ""
 
 
-def take_reservations(tx: Transaction, partner_id: str, documents: Iterable[Document], at: int) -> None:
-    """Count what a partner's answers to our requests for holds show; before they change our reservations."""
-    lines = [line for one in documents if isinstance(one, ReservationResponse) for line in one.lines]
-    if not lines:
-        return
-    asked = tx.reservations.find(partner_id, "requester", [line.reservation_id for line in lines])
-    tally = _Tally()
-    bad = (ReservationOutcome.PARTLY_GRANTED, ReservationOutcome.REFUSED, ReservationOutcome.RELEASED)
-    for line in lines:
+def _held(tx: Transaction, tally: _Tally, partner_id: str, document: ReservationResponse) -> None:
+    """What a partner's first answers to our requests for holds show, and that it has taken a hold back."""
+    asked = tx.reservations.find(partner_id, "requester", [line.reservation_id for line in document.lines])
+    for line in document.lines:
         row = asked.get(line.reservation_id)
         if row is None:
             continue
-        first = row.state == "requested"
-        if first and line.outcome is ReservationOutcome.GRANTED:
-            tally.count("hold_granted", True)
-            tally.answered.append((row.item_key, row.quantity, True))
-        elif line.outcome in bad and (first or line.outcome is ReservationOutcome.RELEASED):
-            wanted = row.state in ("requested", "granted", "partly_granted")
-            if wanted:
-                tally.count("hold_granted", False)
-            if first:
-                tally.answered.append((row.item_key, row.quantity, False))
-    tally.write(tx, partner_id, at)
+        if row.state == "requested" and line.outcome in _HOLD_ANSWERS:
+            granted = line.outcome is ReservationOutcome.GRANTED
+            tally.count("hold_granted", granted)
+            tally.answered.append((row.item_key, row.quantity, granted))
+        elif row.state in ("granted", "partly_granted") and line.outcome is ReservationOutcome.RELEASED:
+            tally.count("hold_granted", False)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------

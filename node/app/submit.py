@@ -305,7 +305,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
             one.findings = one.effects.findings
     orders.write(tx, order_book.merge(one.effects for one in standing if one.effects is not None))
     applied = [
-        performance.Applied(one.document_id, one.document, one.effects)
+        (one.document_id, one.document, one.effects)
         for one in standing
         if one.state == "waiting" and one.effects is not None
     ]

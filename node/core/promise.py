@@ -11,6 +11,7 @@ expected before today and has not arrived is not counted: nobody knows when it c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -39,6 +40,7 @@ __all__ = [
     "kit",
     "multiple_in",
     "promise",
+    "ratio",
     "steps",
     "total",
     "when",
@@ -47,7 +49,7 @@ __all__ = [
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
-_TINY = Decimal(1).scaleb(-SCALE)
+_SCALED: int = 10**SCALE
 _DAY = timedelta(days=1)
 
 
@@ -211,9 +213,9 @@ def in_unit(found: Steps, unit: str, to_unit: str, factors: Mapping[tuple[str, s
     """
     if canonical_unit(unit) == canonical_unit(to_unit):
         return found
-    up, down = _ratio(unit, to_unit, factors or {})
-    place = _ONE if whole_only(to_unit) else _TINY
-    return _strict(Step(one.on, (one.quantity * up / down).quantize(place, ROUND_FLOOR)) for one in found)
+    many = ratio(unit, to_unit, factors or {})
+    one_of = 1 if whole_only(to_unit) else _SCALED
+    return _strict(Step(one.on, Decimal(math.floor(Fraction(one.quantity) * many * one_of)) / one_of) for one in found)
 
 
 def multiple_in(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction] | None = None) -> Decimal:
@@ -225,19 +227,23 @@ def multiple_in(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fract
         return _ONE if whole_only(to_unit) else _ZERO
     if canonical_unit(unit) == canonical_unit(to_unit):
         return _ONE
-    up, down = _ratio(unit, to_unit, factors or {})
-    many = up / down
-    return max(many, _ONE) if whole_only(to_unit) else many
+    many = ratio(unit, to_unit, factors or {})
+    least = Fraction(1) if whole_only(to_unit) else Fraction(0)
+    return Decimal(math.floor(max(many, least) * _SCALED)) / _SCALED
 
 
-def _ratio(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction]) -> tuple[Decimal, Decimal]:
-    """(up, down): a quantity in `unit` times up, divided by down, is one in `to_unit`; one of the two is 1."""
+def ratio(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction]) -> Fraction:
+    """How many `to_unit` one `unit` is, exactly.
+
+    Raises RefusedError ``unlike-units`` where nothing leads from one to the other, ``inexact-conversion`` where
+    neither is an exact number of the other.
+    """
     try:
-        return convert(Quantity(_ONE, unit), to_unit, factors).value, _ONE
+        return Fraction(convert(Quantity(_ONE, unit), to_unit, factors).value)
     except RefusedError as error:
         if error.code != "inexact-conversion":
             raise
-        return _ONE, convert(Quantity(_ONE, to_unit), unit, factors).value
+        return 1 / Fraction(convert(Quantity(_ONE, to_unit), unit, factors).value)
 
 
 # --- several places ---------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ __all__ = [
     "Taken",
     "after_reserve",
     "lower_end",
+    "matches",
     "policy_findings",
     "rule_of",
     "share",
@@ -192,6 +193,11 @@ def _rule_for(rules: list[Rule], row: StockRow) -> Rule:
         ):
             return rule
     return rules[-1]
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern, in which ``*`` stands for any characters, is for a text."""
+    return _matches(pattern, text)
 
 
 def _matches(pattern: str, text: str) -> bool:
