@@ -293,6 +293,9 @@ class PartnerSettings:
         example="DAP",
     )
     incoterms_place: str = setting("", "the place that the rule names", example="Hamburg, Hafenstr. 1")
+    hold_pieces_max: int = setting(
+        0, "most that this partner may hold of our stock at once; 0: as for all", unit="pieces", least=0
+    )
     lead_days: int = setting(0, "usual days from order to delivery; 0: not agreed", unit="days", least=0, most=366)
 
 
