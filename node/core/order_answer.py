@@ -340,6 +340,12 @@ def verdict(step: Step, document: ApplicationResponse) -> None:
             # Stated twice where another line of the same answer was replaced: once as history, once as what stands.
             changed[one.line_id] = max(one.standing, changed.get(one.line_id, 0))
     standing = {line_id for line_id, stands in changed.items() if stands}
+    if step.we_are_sender and not (standing and standing.issuperset(texts)):
+        # The seller takes it, because its newer answer may have crossed.
+        raise Refused("nothing-changed", "document", f"no change by {reference} to the order stands there")
+    if not changed and state.lines:
+        # Leaves a trace, by which a second delivery is known to be one.
+        changed[next(iter(state.lines))] = 0
     step.effects.replace_where(state, lambda e: e.event == event and e.line_id in standing)
     why = "; ".join(filter(None, (reason_text(one) for one in document.reasons)))
     step.effects.events.extend(

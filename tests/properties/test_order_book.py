@@ -66,6 +66,7 @@ from node.core.order_book import (
 from node.core.order_view import LineView, OrderView, TotalView, view
 from node.core.quantity import Quantity
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.core.tolerance import Difference
 
 BUYER = "0088:4012345000009"
 SELLER = "0088:4012345000016"
@@ -243,14 +244,24 @@ def buyer_documents(draw: st.DrawFn, side: Side) -> Document:
 @st.composite
 def verdicts(draw: st.DrawFn, side: Side, order: DocumentKey, number: str, revision: int) -> Document:
     """The buyer's word on an answer that it has, or has not."""
-    answer = DocumentKey(issuer=SELLER, type="OrderResponse", number=f"R{draw(numbers)}", revision=draw(revisions))
+    known = [
+        (e.reference, Difference.of_text(e.detail).revision)
+        for state in side.book.orders.values()
+        for e in state.events
+        if e.event == "changed" and state.order.number == order.number
+    ]
+    reference, of_revision = draw(st.sampled_from(known or [("R1", 0)]))
+    answer = DocumentKey(issuer=SELLER, type="OrderResponse", number=reference, revision=of_revision)
     return ApplicationResponse(
         header=replace(
             header(side, number, revision), references=(Reference(kind=ReferenceKind.ORDER, document=order),)
         ),
         document=answer,
         outcome=draw(st.sampled_from([ApplicationOutcome.UNDER_QUERY, ApplicationOutcome.ACCEPTED])),
-        line_reasons=tuple(LineReason(line_id=i, reason=Reason(text="too late")) for i in draw(chosen_lines)),
+        line_reasons=tuple(
+            LineReason(line_id=i, reason=Reason(text="too late"))
+            for i in draw(st.sampled_from([(), (), ("1",), ("2",)]))
+        ),
     )
 
 

@@ -67,7 +67,7 @@ class LeadTime:
 
 @dataclass(frozen=True, kw_only=True)
 class TradeTerms:
-    """What two partners agreed on; shared by the seller."""
+    """What two partners agreed on, as either tells the other."""
 
     header: DocumentHeader | None = None
     tolerance: Tolerance | None = None
@@ -99,7 +99,7 @@ class ApplicationResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class LineReason:
-    """Why one line is not taken."""
+    """Why one line is not taken; with ACCEPTED, one of the lines that are."""
 
     line_id: str = ""
     reason: Reason | None = None

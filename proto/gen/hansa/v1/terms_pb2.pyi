@@ -52,7 +52,9 @@ Global___ApplicationOutcome: _TypeAlias = ApplicationOutcome  # noqa: Y015
 
 @_typing.final
 class Tolerance(_message.Message):
-    """How far an answer may differ from the order and still be taken."""
+    """How far an answer may differ from the buyer's order and still be taken. What is empty is not agreed; days may
+    differ when neither is above 0, as no days and none agreed look alike.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -143,7 +145,7 @@ Global___LeadTime: _TypeAlias = LeadTime  # noqa: Y015
 
 @_typing.final
 class TradeTerms(_message.Message):
-    """What two partners agreed on; shared by the seller."""
+    """What two partners agreed on, as either tells the other."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -205,7 +207,9 @@ Global___TradeTerms: _TypeAlias = TradeTerms  # noqa: Y015
 
 @_typing.final
 class ApplicationResponse(_message.Message):
-    """The receiver's ERP has spoken: posted as 4711, or refused because..."""
+    """The receiver's ERP has spoken: posted as 4711, or refused because... Of an OrderResponse with changes, naming the
+    order among its references: the buyer must confirm them first (UNDER_QUERY), or confirms them (ACCEPTED).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -249,7 +253,7 @@ Global___ApplicationResponse: _TypeAlias = ApplicationResponse  # noqa: Y015
 
 @_typing.final
 class LineReason(_message.Message):
-    """Why one line is not taken."""
+    """Why one line is not taken; with ACCEPTED, one of the lines that are."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
