@@ -1,0 +1,457 @@
+"""The process of one customer order: from its lines, its pieces and the facts to the steps that are due now.
+
+The account of a line is exact at every moment:
+
+    quantity = cancelled + what its live pieces hold (back-ordered and delivered ones included) + remainder
+
+and the remainder is never stored: it is what nobody holds. A piece that is rejected, or falls short, gives its units
+back by holding less, so that they are sourced again, and no others; a unit can be lost or doubled by no sequence of
+events. What the customer wants less (`cancel_asked`) is taken from the remainder first, then from pieces that bind
+nobody, then asked back from partners, and settled only by their answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
+from node.core.piece_state import DEAD, PieceFact
+
+__all__ = [
+    "AcceptChanges",
+    "AskApproval",
+    "AskHuman",
+    "BackOrder",
+    "CancelPiece",
+    "CancelUnits",
+    "ConfirmHeld",
+    "Doubt",
+    "DropPiece",
+    "GiveUp",
+    "MarkCancelled",
+    "MarkDone",
+    "ProcessPolicy",
+    "RefuseCancel",
+    "Source",
+    "Step",
+    "Wait",
+    "Withdraw",
+    "avoided",
+    "balance",
+    "next_steps",
+    "remainders",
+]
+
+SECOND = 1_000_000
+_BINDS_NOBODY = ("back_ordered", "planned", "holding", "held")
+_BINDS = ("in_doubt", "ordering", "ordered", "waiting_human", "accepted", "ready")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPolicy:
+    """What the settings and rules say of the process. Amounts are scaled, in the order's currency."""
+
+    approval_over: int | None = None
+    sourcings_max: int = 8
+    complete: bool = False
+    on_silence: str = "human"  # or "cancel"
+    outside: str = "human"  # or "accept", "reject"
+    elsewhere_in_doubt: bool = False
+    delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Find sources for these scaled quantities by line; `waiting` are the back-ordered units that are among them."""
+
+    lines: Mapping[str, int]
+    waiting: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmHeld:
+    """Order these pieces: everything of the order that can be had is planned or held."""
+
+    piece_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropPiece:
+    """Let so much of a piece go that binds nobody: its hold is released."""
+
+    piece_id: int
+    quantity: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take the order back: it has no number yet, so that the partner has never seen it."""
+
+    piece_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The order has left and was not receipted in time."""
+
+    piece_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """By explicit policy: what is in doubt is over when the order's `valid_until` is, and is sourced elsewhere."""
+
+    piece_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPiece:
+    """Ask the partner to send only `keep` of a piece. Ends with its answer."""
+
+    piece_id: int
+    keep: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptChanges:
+    """Say yes to an answer outside the tolerances."""
+
+    piece_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackOrder:
+    """Let so much of a line wait for supply."""
+
+    line_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUnits:
+    """So much of a line is cancelled: nobody holds it, and the customer wants it no more."""
+
+    line_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseCancel:
+    """So much of what the customer wants less cannot be had back: it comes."""
+
+    line_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Without news for so long, a despatched piece counts as delivered."""
+
+    piece_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskHuman:
+    """Somebody must decide; `piece_id` None: on the order as a whole, which is not sourced until then."""
+
+    reason: str
+    piece_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskApproval:
+    """The order's amount (scaled) is over what goes without a human's yes."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkDone:
+    """Everything has arrived or is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCancelled:
+    """Nothing is wanted any more, and nothing is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again at this instant; None: only when something happens."""
+
+    until: int | None
+
+
+Step = (
+    Source
+    | ConfirmHeld
+    | DropPiece
+    | Withdraw
+    | Doubt
+    | GiveUp
+    | CancelPiece
+    | AcceptChanges
+    | BackOrder
+    | CancelUnits
+    | RefuseCancel
+    | Delivered
+    | AskHuman
+    | AskApproval
+    | MarkDone
+    | MarkCancelled
+    | Wait
+)
+
+
+def remainders(lines: Iterable[CustomerLineRow], pieces: Iterable[PieceRow]) -> dict[str, int]:
+    """What nobody holds of each line (scaled), only where there is some."""
+    held: dict[str, int] = {}
+    for piece in pieces:
+        if piece.state not in DEAD:
+            held[piece.line_id] = held.get(piece.line_id, 0) + piece.quantity
+    open_ = {line.line_id: line.quantity - line.cancelled - held.get(line.line_id, 0) for line in lines}
+    return {line_id: quantity for line_id, quantity in open_.items() if quantity}
+
+
+def balance(line: CustomerLineRow, pieces: Iterable[PieceRow]) -> dict[str, int]:
+    """The account of one line, scaled: ordered, cancelled, delivered, back_ordered, live (what is under way), open."""
+    sums = {"ordered": line.quantity, "cancelled": line.cancelled, "delivered": 0, "back_ordered": 0, "live": 0}
+    for piece in pieces:
+        if piece.line_id != line.line_id or piece.state in DEAD:
+            continue
+        sums["delivered"] += piece.delivered
+        name = "back_ordered" if piece.state == "back_ordered" else "live"
+        sums[name] += piece.quantity - piece.delivered
+    sums["open"] = line.quantity - sums["cancelled"] - sums["delivered"] - sums["back_ordered"] - sums["live"]
+    return sums
+
+
+def avoided(pieces: Iterable[PieceRow]) -> dict[str, frozenset[tuple[str, str]]]:
+    """By line the (partner, location) that failed it: rejected, fell silent, or lost the hold."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for piece in pieces:
+        if piece.state in ("rejected", "released", "cancelled") and (piece.partner_id or piece.location):
+            found.setdefault(piece.line_id, set()).add((piece.partner_id, piece.location))
+    return {line_id: frozenset(sources) for line_id, sources in found.items()}
+
+
+def next_steps(
+    order: CustomerOrderRow,
+    lines: Sequence[CustomerLineRow],
+    pieces: Sequence[PieceRow],
+    facts: Mapping[int, PieceFact],
+    now: int,
+    policy: ProcessPolicy,
+    launch_at: int | None = None,
+) -> list[Step]:
+    """What is due now, in this order. `pieces` have absorbed the facts; `now` and `launch_at` are microseconds."""
+    if order.state in ("done", "cancelled", "merged", "template"):
+        return []
+    process = _Process(order, lines, pieces, facts, now, policy, launch_at)
+    process.settle_cancellations()
+    if process.steps:
+        # They change the account: what follows is decided on the new one.
+        return process.steps
+    process.watch()
+    process.go_on()
+    process.end()
+    return process.steps
+
+
+class _Process:
+    """One look at an order."""
+
+    def __init__(
+        self,
+        order: CustomerOrderRow,
+        lines: Sequence[CustomerLineRow],
+        pieces: Sequence[PieceRow],
+        facts: Mapping[int, PieceFact],
+        now: int,
+        policy: ProcessPolicy,
+        launch_at: int | None,
+    ) -> None:
+        self.order, self.lines, self.pieces, self.facts = order, lines, pieces, facts
+        self.now, self.policy, self.launch_at = now, policy, launch_at
+        self.live = [piece for piece in pieces if piece.state not in DEAD]
+        self.rest = remainders(lines, pieces)
+        self.steps: list[Step] = []
+        self.until: list[int] = []
+
+    def fact(self, piece: PieceRow) -> PieceFact:
+        return self.facts.get(piece.piece_id, _NOTHING)
+
+    # --- what the customer wants less ---
+
+    def settle_cancellations(self) -> None:
+        for line in self.lines:
+            if line.cancel_asked:
+                self._settle(line)
+
+    def _settle(self, line: CustomerLineRow) -> None:
+        wanted = line.cancel_asked
+        free = min(max(0, self.rest.get(line.line_id, 0)), wanted)
+        if free:
+            self.steps.append(CancelUnits(line.line_id, free))
+            return
+        own = [piece for piece in self.live if piece.line_id == line.line_id]
+        asked = sum(piece.quantity - piece.wanted for piece in own)
+        needed = wanted - asked
+        for states in (_BINDS_NOBODY, _BINDS):
+            for piece in sorted(own, key=lambda one: states.index(one.state) if one.state in states else 99):
+                if piece.state not in states or needed <= 0 or piece.wanted < piece.quantity:
+                    continue
+                gone = max(self.fact(piece).despatched, piece.delivered)
+                part = min(needed, piece.quantity - min(piece.quantity, gone))
+                if part <= 0:
+                    continue
+                needed -= part
+                self.steps.append(self._give_back(piece, part))
+            if self.steps:
+                return
+        if needed > 0:
+            self.steps.append(RefuseCancel(line.line_id, needed))
+
+    def _give_back(self, piece: PieceRow, part: int) -> Step:
+        reason = "the customer wants less"
+        if piece.state in _BINDS_NOBODY:
+            return DropPiece(piece.piece_id, part, reason)
+        if self.fact(piece).document == "waiting" and part == piece.quantity:
+            return Withdraw(piece.piece_id, reason)
+        return CancelPiece(piece.piece_id, piece.quantity - part, reason)
+
+    # --- deadlines and answers ---
+
+    def watch(self) -> None:
+        for piece in self.pieces:
+            if piece.state in DEAD:
+                self._watch_dead(piece)
+                continue
+            fact, due = self.fact(piece), piece.next_at is not None and piece.next_at <= self.now
+            if piece.state in ("holding", "held") and due:
+                why = "no answer in time" if piece.state == "holding" else "the hold has expired"
+                self.steps.append(DropPiece(piece.piece_id, piece.quantity, why))
+            elif piece.state == "ordering" and due:
+                late = "the partner was not reached in time"
+                self.steps.append(
+                    Withdraw(piece.piece_id, late) if fact.document == "waiting" else Doubt(piece.piece_id)
+                )
+            elif piece.state == "in_doubt":
+                self._watch_doubt(piece, fact)
+            elif piece.state in ("ordered", "waiting_human", "ordering") and fact.outside and not fact.cancel_open:
+                self._outside(piece, fact)
+            elif piece.state == "ordered" and due:
+                self._silent(piece)
+            elif piece.state == "waiting_human":
+                self.steps.append(AskHuman(piece.reason or "the partner has not answered", piece.piece_id))
+            elif piece.state == "despatched" and self.policy.delivered_seconds:
+                self._arrives(piece, fact)
+            elif piece.next_at is not None and piece.state != "back_ordered":
+                self.until.append(piece.next_at)
+
+    def _watch_dead(self, piece: PieceRow) -> None:
+        """A partner that takes an order after all, which we gave up, is told that it is not to come."""
+        fact = self.fact(piece)
+        takes = fact.document in ("waiting", "sent", "taken") and fact.accepted > fact.despatched
+        if takes and not fact.cancel_ever:
+            self.steps.append(CancelPiece(piece.piece_id, 0, "it comes too late: it was sourced elsewhere"))
+
+    def _watch_doubt(self, piece: PieceRow, fact: PieceFact) -> None:
+        if fact.document == "waiting":
+            self.steps.append(Withdraw(piece.piece_id, "the partner was not reached in time"))
+        elif fact.valid_until is not None and self.now <= fact.valid_until:
+            self.until.append(fact.valid_until + SECOND)
+        elif self.policy.elsewhere_in_doubt and fact.valid_until is not None:
+            self.steps.append(GiveUp(piece.piece_id, "in doubt until it was no longer valid"))
+        else:
+            text = "the order has left and was never receipted: ask the partner whether it will deliver"
+            self.steps.append(AskHuman(text, piece.piece_id))
+
+    def _outside(self, piece: PieceRow, fact: PieceFact) -> None:
+        if self.policy.outside == "accept":
+            self.steps.append(AcceptChanges(piece.piece_id))
+        elif self.policy.outside == "reject":
+            self.steps.append(CancelPiece(piece.piece_id, 0, f"not agreed: {fact.outside}"))
+        else:
+            self.steps.append(AskHuman(f"the answer is outside the tolerances: {fact.outside}", piece.piece_id))
+
+    def _silent(self, piece: PieceRow) -> None:
+        if self.policy.on_silence == "cancel":
+            self.steps.append(CancelPiece(piece.piece_id, 0, "the partner has not answered in time"))
+        else:
+            self.steps.append(AskHuman("the partner has not answered in time", piece.piece_id))
+
+    def _arrives(self, piece: PieceRow, fact: PieceFact) -> None:
+        due = piece.at + self.policy.delivered_seconds * SECOND
+        if due > self.now:
+            self.until.append(due)
+        elif not fact.failed:
+            self.steps.append(Delivered(piece.piece_id))
+
+    # --- forward ---
+
+    def go_on(self) -> None:
+        order = self.order
+        waiting = {
+            piece.piece_id: piece
+            for piece in self.live
+            if piece.state == "back_ordered" and piece.next_at is not None and piece.next_at <= self.now
+        }
+        self.until += [
+            piece.next_at
+            for piece in self.live
+            if piece.state == "back_ordered" and piece.next_at is not None and piece.piece_id not in waiting
+        ]
+        negative = [line_id for line_id, quantity in self.rest.items() if quantity < 0]
+        if negative:
+            self.steps.append(AskHuman(f"more is under way than is wanted of line {', '.join(negative)}"))
+            return
+        dropping = any(isinstance(step, DropPiece | Withdraw | GiveUp) for step in self.steps)
+        if (self.rest or waiting) and not dropping:
+            self._source(waiting.values())
+            return
+        # An approval or a launch that is waited for keeps nothing that is held already from being ordered.
+        if dropping or any(piece.state == "holding" for piece in self.live):
+            return
+        ready = [piece for piece in self.live if piece.state in ("planned", "held")]
+        incomplete = any(piece.state == "back_ordered" for piece in self.live)
+        if ready and not (self.policy.complete and incomplete) and order.approved:
+            self.steps.append(ConfirmHeld(tuple(piece.piece_id for piece in ready)))
+
+    def _source(self, waiting: Iterable[PieceRow]) -> None:
+        order, policy = self.order, self.policy
+        if order.approved == 0:
+            return
+        if self.launch_at is not None and self.now < self.launch_at:
+            self.until.append(self.launch_at)
+            return
+        amount = sum(line.quantity * (line.price or 0) // 1_000_000 for line in self.lines)
+        if order.approved < 2 and policy.approval_over is not None and amount > policy.approval_over:
+            self.steps.append(AskApproval(amount))
+            return
+        if order.sourced >= policy.sourcings_max and self.rest:
+            self.steps.append(AskHuman(f"it was sourced {order.sourced} times, and is still not whole"))
+            return
+        wanted = dict(self.rest)
+        back: dict[str, int] = {}
+        for piece in waiting:
+            back[piece.line_id] = back.get(piece.line_id, 0) + piece.quantity
+            wanted[piece.line_id] = wanted.get(piece.line_id, 0) + piece.quantity
+        self.steps.append(Source(wanted, back))
+
+    def end(self) -> None:
+        """Whether it is over; else until when nothing is due."""
+        if any(not isinstance(step, AskHuman | AskApproval) for step in self.steps):
+            return
+        if not self.rest and all(piece.state == "delivered" for piece in self.live):
+            self.steps.append(MarkDone() if self.live else MarkCancelled())
+            return
+        self.steps.append(Wait(min(self.until, default=None)))
+
+
+_NOTHING = PieceFact()

@@ -1,0 +1,253 @@
+"""What can happen to a piece of a customer order: its states, the events between them, and what facts make of them.
+
+=============  =======================================================================================================
+planned        a source was chosen; nothing binds yet
+holding        the source was asked to hold the goods
+held           the goods are held until a stated instant
+ordering       the order has left us, and the partner has not receipted it
+in_doubt       ... for too long: it may have been taken, or not
+ordered        the partner has the order and has not answered
+waiting_human  ... for too long, or its answer needs a human
+accepted       it will come
+ready          it lies ready to be collected
+cancelling     the partner is asked not to send it; goes on until it answers
+despatched     it is on its way
+delivered      it has arrived, or was collected
+back_ordered   no source has it; it waits for supply
+rejected       dead: the source will not send it
+released       dead: we have let it go before anything bound us
+cancelled      dead: the partner has agreed not to send it
+=============  =======================================================================================================
+
+A dead piece holds no units of its line: they are sourced again, or cancelled where the customer wants that. What a
+partner says of a dead piece changes no count; goods that come for one are a surplus, which a human sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from node.core.customer_rows import PieceRow
+from node.errors import RefusedError
+
+__all__ = ["DEAD", "LIVE", "STATES", "Happened", "PieceFact", "absorb", "step_to"]
+
+DEAD = frozenset({"rejected", "released", "cancelled"})
+
+_SENT = {
+    "order_accepted": "accepted",
+    "order_refused": "rejected",
+    "ready": "ready",
+    "despatched": "despatched",
+    "delivered": "delivered",
+    "cancel_asked": "cancelling",
+    "asked_human": "waiting_human",
+}
+"""What may happen to a piece whose order the partner has, or may have."""
+
+_TABLE: dict[str, dict[str, str]] = {
+    "planned": {"hold_asked": "holding", "held": "held", "order_sent": "ordering", "dropped": "released"},
+    "holding": {"held": "held", "hold_lost": "rejected", "dropped": "released"},
+    "held": {"held": "held", "hold_lost": "released", "order_sent": "ordering", "dropped": "released"},
+    "ordering": {**_SENT, "order_taken": "ordered", "doubted": "in_doubt", "dropped": "released"},
+    "in_doubt": {**_SENT, "order_taken": "ordered", "given_up": "released", "dropped": "released"},
+    "ordered": _SENT,
+    "waiting_human": {**_SENT, "dropped": "released"},
+    "accepted": _SENT,
+    "ready": {**_SENT, "order_accepted": "ready", "undone": "accepted"},
+    "cancelling": {
+        "cancel_agreed": "cancelled",
+        "cancel_refused": "accepted",
+        "order_refused": "rejected",
+        "despatched": "despatched",
+        "delivered": "delivered",
+    },
+    "despatched": {"delivered": "delivered", "undone": "accepted", "cancel_asked": "despatched"},
+    "delivered": {"undone": "despatched"},
+    "back_ordered": {"dropped": "released"},
+    "rejected": {},
+    "released": {},
+    "cancelled": {},
+}
+STATES = frozenset(_TABLE)
+LIVE = STATES - DEAD
+
+
+def step_to(state: str, event: str) -> str:
+    """The state after an event. Raises RefusedError ``impossible-step`` for what cannot happen in this state."""
+    following = _TABLE[state].get(event)
+    if following is None:
+        raise RefusedError(f"a piece that is {state} cannot see {event}", code="impossible-step")
+    return following
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceFact:
+    """What reservations and the order book say of one piece now. Quantities are scaled, in the piece's unit."""
+
+    hold: str = ""  # the reservation's state, "" where there is none
+    granted: int = 0
+    hold_until: int | None = None
+    document: str = ""  # the order document's state, "" where there is none
+    valid_until: int | None = None
+    unanswered: int = 0
+    accepted: int = 0  # substituted and back-ordered at the partner included: it will come from there
+    refused: int = 0  # rejected
+    cancelled: int = 0
+    cancel_open: bool = False  # a cancellation or change that we asked for waits for its answer
+    cancel_ever: bool = False  # one was asked at some time
+    outside: str = ""  # why the partner's answer needs a yes of ours, "" where it does not
+    ready: int = 0
+    despatched: int = 0
+    delivered: int = 0
+    failed: int = 0
+    promised_on: str | None = None
+    tracking: str = ""
+    reason: str = ""
+
+
+class Happened(NamedTuple):
+    """An entry of the process' record."""
+
+    event: str
+    quantity: int
+    detail: str
+
+
+_HOLD_GRANTED = frozenset({"granted", "partly_granted"})
+_HOLD_CONFIRMED = frozenset({"confirmed", "reflected"})
+_HOLD_LOST = frozenset({"refused", "released", "expired", "withdrawn"})
+_BEFORE_ORDER = frozenset({"planned", "holding", "held"})
+_UNSENT = frozenset({"refused", "withdrawn"})
+
+
+def absorb(piece: PieceRow, fact: PieceFact, at: int) -> tuple[PieceRow, list[Happened]]:
+    """The piece as the facts have it, and what happened since it was looked at last. The same facts again: nothing."""
+    said: list[Happened] = []
+    before = piece
+    while True:
+        following = _absorb_once(piece, fact, said)
+        if following == piece:
+            break
+        piece = following
+    if piece != before:
+        piece = piece._replace(at=at)
+    return piece, said
+
+
+def _absorb_once(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    if piece.state in DEAD or piece.state == "back_ordered":
+        return _of_dead(piece, fact, said)
+    if piece.state in _BEFORE_ORDER:
+        return _of_hold(piece, fact, said)
+    return _of_goods(_of_order(piece, fact, said), fact, said)
+
+
+def _move(piece: PieceRow, event: str, said: list[Happened], detail: str = "") -> PieceRow:
+    state = step_to(piece.state, event)
+    if state == piece.state:
+        return piece
+    said.append(Happened(event, piece.quantity, detail))
+    return piece._replace(state=state, next_at=None, reason=detail)
+
+
+def _shrink(piece: PieceRow, quantity: int, said: list[Happened], why: str) -> PieceRow:
+    """Fewer units come from this source; the others belong to the line again."""
+    if quantity >= piece.quantity:
+        return piece
+    said.append(Happened("short", piece.quantity - quantity, why))
+    return piece._replace(quantity=quantity, wanted=min(piece.wanted, quantity), reason=why)
+
+
+def _of_dead(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    """Goods that come for a piece that should not come count nowhere, but are told."""
+    if fact.despatched > piece.despatched:
+        said.append(Happened("surplus", fact.despatched - piece.despatched, "sent although it was not to come"))
+    return piece._replace(despatched=max(piece.despatched, fact.despatched))
+
+
+def _of_hold(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    if fact.hold in _HOLD_GRANTED and fact.granted > 0:
+        piece = _shrink(piece, fact.granted, said, "only part of it was granted")
+        return _move(piece, "held", said)._replace(next_at=fact.hold_until)
+    if fact.hold in _HOLD_LOST or (fact.hold in _HOLD_GRANTED and not fact.granted):
+        why = fact.reason or f"the hold is {fact.hold.replace('_', ' ')}"
+        return _move(piece, "hold_lost", said, why) if piece.state != "planned" else _move(piece, "dropped", said, why)
+    return piece
+
+
+def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    """What the partner says to the order, line by line; its goods come after."""
+    if fact.document in _UNSENT and not fact.accepted and not fact.despatched:
+        event = "order_refused" if fact.document == "refused" else "dropped"
+        if event in _TABLE[piece.state]:
+            return _move(piece, event, said, fact.reason or f"the order is {fact.document}")
+        return piece
+    if fact.document == "taken" and piece.state in ("ordering", "in_doubt"):
+        piece = _move(piece, "order_taken", said)
+    if fact.promised_on and fact.promised_on != piece.promised_on:
+        piece = piece._replace(promised_on=fact.promised_on)
+    gone = max(fact.despatched, fact.delivered)
+    if fact.unanswered and not gone:
+        return piece
+    answered = bool(fact.accepted or fact.refused or fact.cancelled)
+    if not answered and not gone:
+        return piece
+    if answered and not fact.unanswered:
+        piece = _answered(piece, fact, max(fact.accepted, min(gone, piece.quantity)), said)
+    return piece
+
+
+def _answered(piece: PieceRow, fact: PieceFact, kept: int, said: list[Happened]) -> PieceRow:
+    if not kept:
+        if piece.state == "cancelling":
+            return _move(piece, "cancel_agreed", said, fact.reason)
+        if piece.state in ("despatched", "delivered"):
+            piece = _move(piece, "undone", said, "the despatch was taken back")
+            return _answered(piece, fact, kept, said)
+        return _move(piece, "order_refused", said, fact.reason or "the partner rejects it")
+    piece = _shrink(piece, kept, said, fact.reason or "the partner sends less")
+    if piece.state == "cancelling":
+        if not fact.cancel_open:
+            piece = _move(piece, "cancel_refused", said, fact.reason)._replace(wanted=piece.quantity)
+    elif piece.wanted < piece.quantity and not fact.cancel_open and fact.cancel_ever:
+        said.append(Happened("change_refused", piece.quantity - piece.wanted, fact.reason))
+        piece = piece._replace(wanted=piece.quantity)
+    if fact.outside:
+        return piece
+    if piece.state in ("ordering", "in_doubt", "ordered", "waiting_human"):
+        piece = _move(piece, "order_accepted", said)
+    return piece
+
+
+def _of_goods(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    """How far the goods have come. What goes beyond the piece is a surplus, and never counted."""
+    if piece.state in DEAD:
+        return _of_dead(piece, fact, said)
+    if fact.despatched > max(piece.quantity, piece.despatched):
+        surplus = fact.despatched - max(piece.quantity, piece.despatched)
+        said.append(Happened("surplus", surplus, "more was despatched than was ordered"))
+    arrived = min(fact.delivered, piece.quantity)
+    if arrived < piece.delivered:
+        said.append(Happened("delivery_undone", piece.delivered - arrived, ""))
+    elif arrived > piece.delivered:
+        said.append(Happened("arrived", arrived - piece.delivered, ""))
+    if fact.despatched > piece.despatched:
+        sent = min(fact.despatched, piece.quantity) - min(piece.despatched, piece.quantity)
+        if sent > 0:
+            said.append(Happened("sent", sent, fact.tracking))
+    piece = piece._replace(despatched=fact.despatched, delivered=arrived, tracking=fact.tracking or piece.tracking)
+    if not piece.quantity:
+        return piece
+    if arrived >= piece.quantity:
+        return piece if piece.state == "delivered" else _move(piece, "delivered", said)
+    if piece.state == "delivered":
+        piece = _move(piece, "undone", said, "it has not arrived after all")
+    if fact.despatched >= piece.quantity:
+        return piece if piece.state == "despatched" else _move(piece, "despatched", said, fact.tracking)
+    if piece.state == "despatched":
+        piece = _move(piece, "undone", said, "the despatch was corrected")
+    if fact.ready >= piece.quantity and piece.state in ("ordered", "accepted", "ordering", "in_doubt"):
+        piece = _move(piece, "ready", said)
+    return piece
