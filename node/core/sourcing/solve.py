@@ -1,0 +1,137 @@
+"""Source a problem: the plan of least total cost under the hard limits, or the fallback's. Never raises for data.
+
+Parts that share nothing scarce are solved one by one. What a solver answers is turned back into exact quantities,
+priced exactly, and checked against every hard limit by code that knows nothing of the solver; what does not pass is
+replaced by the fallback's answer for that part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from node.core.sourcing.check import broken_limits
+from node.core.sourcing.costing import Pick, Settled, settle
+from node.core.sourcing.greedy import greedy, to_pick
+from node.core.sourcing.grid import Floats, Grid, build
+from node.core.sourcing.limits import Index, index, step_of
+from node.core.sourcing.milp import solve_model
+from node.core.sourcing.parts import Part, parts
+from node.core.sourcing.problem import Plan, Problem
+from node.core.sourcing.reasons import open_lines
+
+__all__ = ["fallback", "solve"]
+
+RANK = ("optimal", "gap", "time-limit", "fallback")
+
+
+@dataclass(slots=True)
+class _Solved:
+    picks: list[Pick]
+    status: str
+    bound: float
+    seconds: float | None
+
+
+def solve(problem: Problem) -> Plan:
+    """The cheapest plan for the problem's orders together.
+
+    `status` says how sure it is: "optimal" (proved, to what doubles can show), "gap" (within the problem's gap),
+    "time-limit" (the best that was found), "fallback" (the greedy answer, for at least one part).
+    """
+    found = index(problem)
+    grid = build(problem, found)
+    left = problem.seconds
+    solved = []
+    for part in parts(grid):
+        one = _solve_part(problem, found, grid, part, left)
+        left = max(0.0, left - (one.seconds or 0.0))
+        solved.append(one)
+    return _plan(problem, found, grid, solved)
+
+
+def fallback(problem: Problem) -> Plan:
+    """The greedy plan: what `solve` gives where the solver fails; keeps all hard limits."""
+    found = index(problem)
+    grid = build(problem, found)
+    picks = _checked_greedy(problem, found, grid, range(len(grid.cost)), range(len(grid.lines)))
+    return _plan(problem, found, grid, [_Solved(picks, "fallback", float("-inf"), None)])
+
+
+def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds: float) -> _Solved:
+    if not part.columns:
+        return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
+    if seconds > 0:
+        answer = solve_model(grid, part.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
+        if answer.status:
+            picks = _exact(problem, grid, part.columns, answer.quantities)
+            if not _faults(problem, found, picks):
+                return _Solved(picks, answer.status, answer.bound, answer.seconds)
+    picks = _checked_greedy(problem, found, grid, part.columns, part.lines)
+    return _Solved(picks, "fallback", float("-inf"), None)
+
+
+def _faults(problem: Problem, found: Index, picks: Sequence[Pick]) -> list[str]:
+    return broken_limits(problem, found, settle(problem, found, picks).assignments)
+
+
+def _checked_greedy(
+    problem: Problem, found: Index, grid: Grid, columns: Sequence[int], lines: Sequence[int]
+) -> list[Pick]:
+    """The greedy pieces; none at all should they break a limit, for a plan that may not be carried out is none."""
+    picks = greedy(problem, grid, columns, lines)
+    return [] if _faults(problem, found, picks) else picks
+
+
+def _exact(problem: Problem, grid: Grid, columns: Sequence[int], quantities: Floats) -> list[Pick]:
+    """The solver's quantities as exact ones: whole steps, within the line's need and the pool's rest."""
+    need: dict[int, Decimal] = {}
+    stock: dict[int, Decimal] = {}
+    picks = []
+    for at in columns:
+        if quantities[at] <= 0:
+            continue
+        line, number = int(grid.col_line[at]), int(grid.col_supply[at])
+        supply = problem.supplies[number]
+        step = step_of(supply)
+        wanted = Decimal(round(float(quantities[at]) / float(step))) * step
+        most = min(need.get(line, grid.lines[line][1].quantity), stock.get(number, supply.quantity))
+        quantity = min(wanted, most // step * step)
+        if quantity <= 0:
+            continue
+        need[line] = need.get(line, grid.lines[line][1].quantity) - quantity
+        stock[number] = stock.get(number, supply.quantity) - quantity
+        picks.append(to_pick(grid, at, quantity))
+    return picks
+
+
+def _plan(problem: Problem, found: Index, grid: Grid, solved: Sequence[_Solved]) -> Plan:
+    settled: Settled = settle(problem, found, [pick for one in solved for pick in one.picks])
+    worst = max((RANK.index(one.status) for one in solved), default=0)
+    times = [one.seconds for one in solved if one.seconds is not None]
+    method, status = ("fallback" if worst == RANK.index("fallback") else "exact"), RANK[worst]
+    bound, gap = _bound(settled.cost, status, solved)
+    return Plan(
+        assignments=settled.assignments,
+        unfilled=open_lines(problem, found, settled),
+        cost=settled.cost,
+        costs=settled.costs,
+        method=method,
+        status=status,
+        gap=gap,
+        bound=bound,
+        seconds=sum(times) if times else None,
+    )
+
+
+def _bound(cost: Decimal, status: str, solved: Sequence[_Solved]) -> tuple[Decimal | None, float]:
+    """What no plan costs less than, and the relative gap to it; (None, 1) where a part has shown none."""
+    if status == "optimal":
+        return cost, 0.0
+    shown = sum(one.bound for one in solved)
+    if not math.isfinite(shown):
+        return None, 1.0
+    bound = min(cost, Decimal(shown))
+    return bound, float((cost - bound) / cost) if cost > 0 else 0.0
