@@ -70,7 +70,7 @@ class HttpCarrier:
             ca_file=str(home / ca_file) if ca_file else "",
         )
         where, lookups = path.name, Lookups({}, path.parent, path.name, None)
-        _only(data, {"name", "request", "answer"}, where)
+        _only(data, {"request", "answer"}, where)
         request, answer = _table(data, "request", where), _table(data, "answer", where)
         _only(request, {"method", "headers", "body"}, f"{where}: request")
         _only(answer, {"offers", "fields"}, f"{where}: answer")

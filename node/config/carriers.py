@@ -29,7 +29,7 @@ from node.errors import ConfigError
 __all__ = ["read_places", "read_rate_table"]
 
 TABLE_KEYS = (
-    "carrier", "currency", "volumetric_divisor", "parcel_weight_max", "weight_step", "origins", "rates", "calendar",
+    "currency", "volumetric_divisor", "parcel_weight_max", "weight_step", "origins", "rates", "calendar",
     "zones", "surcharges",
 )  # fmt: skip
 RATE_COLUMNS = (
@@ -42,18 +42,21 @@ _AREA = re.compile(r"(\*|[A-Z]{2})(?: ([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)?").ful
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
 
-def read_rate_table(path: Path) -> RateTable:
-    """The table in this file and the CSV that it names. Raises ConfigError: file, key or row, and what was expected.
+def read_rate_table(path: Path, carrier: str) -> tuple[RateTable, tuple[Path, ...]]:
+    """The table in this file and the CSV that it names, and both files. `carrier` is the carrier's name.
+
+    Raises ConfigError: file, key or row, and what was expected.
 
     Whether the table has holes is another question: `node.core.freight.findings`.
     """
     table = read_file(path)
     table.only(*TABLE_KEYS)
-    return RateTable(
-        carrier=table.text("carrier"),
+    rates = path.parent / table.text("rates")
+    made = RateTable(
+        carrier=carrier,
         currency=table.text("currency"),
         zones=tuple(Zone(name, _areas(one, "areas")) for name, one in _zones(table)),
-        rates=_rates(path.parent / table.text("rates")),
+        rates=_rates(rates),
         surcharges=tuple(_surcharge(one) for one in table.tables("surcharges")),
         origins=_areas(table, "origins"),
         volumetric_divisor=table.number("volumetric_divisor", Decimal(0)),
@@ -61,6 +64,7 @@ def read_rate_table(path: Path) -> RateTable:
         weight_step=table.number("weight_step", Decimal(0)),
         calendar=_calendar(table.table("calendar")),
     )
+    return made, (path, rates)
 
 
 def read_places(paths: tuple[Path, ...]) -> tuple[Places, list[Finding]]:

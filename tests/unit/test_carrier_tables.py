@@ -17,7 +17,7 @@ from node.errors import ConfigError
 
 RATES = "service,zone,weight_to,price,per_kg,transit_days\nstandard,all,30,4.10,,2\n"
 TABLE = """
-carrier = "Fast"
+weight_step = 0
 currency = "EUR"
 rates = "rates.csv"
 [zones.all]
@@ -34,12 +34,13 @@ def folder(tmp_path: Path) -> Path:
 
 def fault(path: Path) -> str:
     with pytest.raises(ConfigError) as raised:
-        read_rate_table(path)
+        read_rate_table(path, "fast")
     return raised.value.message
 
 
 def test_the_example_is_sound(project_root: Path) -> None:
-    table = read_rate_table(project_root / "config" / "carriers" / "parcel.toml")
+    table, files = read_rate_table(project_root / "config" / "carriers" / "parcel.toml", "parcel")
+    assert [one.name for one in files] == ["parcel.toml", "parcel-rates.csv"]
     assert findings(table) == []
     assert table.calendar.cut_off == time(15)
     rates = price(
@@ -56,20 +57,20 @@ def test_the_example_is_sound(project_root: Path) -> None:
 def test_breaks_are_sorted(folder: Path) -> None:
     with (folder / "rates.csv").open("a", encoding="utf-8") as file:
         file.write("standard,all,,20,,2\nstandard,all,5,3,,\n")
-    table = read_rate_table(folder / "table.toml")
+    table, _ = read_rate_table(folder / "table.toml", "fast")
     assert [one.weight_to for one in table.rates[0].breaks] == [5, 30, None]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "key", "expected"),
     [
-        ('carrier = "Fast"', "", "carrier", "missing"),
-        ('carrier = "Fast"', "carrier = 3", "carrier", "text"),
-        ('carrier = "Fast"', 'carier = "Fast"', "carier", "not known"),
-        ('carrier = "Fast"', 'carrier = "Fast"\nweight_step = -1', "weight_step", "0 or more"),
-        ('carrier = "Fast"', 'carrier = "Fast"\nweight_step = "x"', "weight_step", "a number"),
-        ('carrier = "Fast"', 'carrier = "Fast"\nweight_step = nan', "weight_step", "a number"),
-        ('carrier = "Fast"', 'carrier = "Fast"\norigins = ["Germany"]', "origins", "places such as"),
+        ('currency = "EUR"', "", "currency", "missing"),
+        ('currency = "EUR"', "currency = 3", "currency", "text"),
+        ('currency = "EUR"', 'currency = "EUR"\nname = "Fast"', "name", "not known"),
+        ("weight_step = 0", "weight_step = -1", "weight_step", "0 or more"),
+        ("weight_step = 0", 'weight_step = "x"', "weight_step", "a number"),
+        ("weight_step = 0", "weight_step = nan", "weight_step", "a number"),
+        ("weight_step = 0", 'origins = ["Germany"]', "origins", "places such as"),
         ('areas = ["DE", "AT 1-2"]', 'areas = "DE 1-"', "zones.all.areas", "places such as"),
         ('areas = ["DE", "AT 1-2"]', "areas = [3]", "zones.all.areas", "a list of texts"),
         ('areas = ["DE", "AT 1-2"]', 'area = ["DE"]', "zones.all.area", "not known"),
