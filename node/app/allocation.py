@@ -23,11 +23,13 @@ from node.core.reservation_rows import ReservationRow
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["Short", "posted", "settle_documents", "submitted", "take_orders"]
+__all__ = ["NOTHING_SHORT", "Short", "posted", "settle_documents", "submitted", "take_orders"]
 
 Short = Mapping[tuple[OrderIdentity, str], Quantity]
 """By order and line id: how much of a line the ledger could not give; zero where it gave all. Lines of items that we
 keep no stock of are not in it."""
+
+NOTHING_SHORT: Short = {}
 
 _GONE = frozenset({"rejected", "cancelled", "back_ordered"})
 
@@ -47,20 +49,33 @@ def take_orders(tx: Transaction, ctx: Context, partner_id: str, orders: Sequence
     """
     if not orders or tx.stock.last_change() == 0:
         return {}  # we keep no stock here
-    found, figures = find_items(tx, partner_id, [line.item for order in orders for line in order.lines])
-    if not figures:
-        return {}
     identities = [_identity(order) for order in orders]
     rows = tx.orders.find(partner_id, identities)
-    flat = [(order, key, line) for order, key in zip(orders, identities, strict=True) for line in order.lines]
+    short = _take_up(tx, ctx, partner_id, list(zip(orders, identities, strict=True)), rows)
+    revised = {_identity(order) for order in orders if header_of(order).revision}
+    if revised and tx.reservations.in_use():
+        _settle(tx, ctx, [rows[key] for key in revised if key in rows])  # what is ordered no more is free
+    return short
+
+
+def _take_up(
+    tx: Transaction,
+    ctx: Context,
+    partner_id: str,
+    orders: Sequence[tuple[Order, OrderIdentity]],
+    rows: Mapping[OrderIdentity, OrderRow],
+) -> Short:
+    flat = [(order, key, line) for order, key in orders if key in rows for line in order.lines if line.quantity]
+    found, figures = find_items(tx, partner_id, [line.item for _, _, line in flat])
+    if not figures:
+        return {}
     lines = [
         _Line(key, rows[key].order_id, line, here, line.reservation_id or order.reservation_id)
         for (order, key, line), here in zip(flat, found, strict=True)
-        if key in rows and line.quantity is not None
     ]
     named = [one.reservation_id for one in lines if one.reservation_id]
     holds = tx.reservations.find(partner_id, "grantor", named) if named else {}
-    revised = [rows[key].order_id for order, key in zip(orders, identities, strict=True) if header_of(order).revision]
+    revised = [rows[key].order_id for order, key in orders if header_of(order).revision and key in rows]
     before = {row.reservation_id: row for row in tx.reservations.of_orders(revised)} if revised else {}
     ledger = Ledger(tx, ctx, {key for key, _ in figures} | {row.item_key for row in holds.values()}, figures)
     short: dict[tuple[OrderIdentity, str], Quantity] = {}

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from node import stock_wire, wire
-from node.app import inventory
+from node.app import inventory, ledger
 from node.app.context import Context
-from node.core import link, sharing
+from node.core import link
 from node.core.document.common import ItemRef
 from node.core.document.inventory import FigureKind, InventoryReport, StockBasis
 from node.core.identifiers import gtin14, is_gtin
@@ -43,6 +43,9 @@ class Figure(NamedTuple):
     age_seconds: int
     basis: str
     usage: str
+    reserved: int = 0  # of our own figure: what holds take off it, and is not in `available`
+    allocated: int = 0  # what orders take off it
+    exposed: int = 0  # how much of `available` our ERP may sell at the same moment
 
 
 def figures(
@@ -51,7 +54,9 @@ def figures(
     """Every figure in force of these items (our numbers, GTINs, or partners' numbers), ours and partners'."""
     now = ctx.now_micros()
     keys_of = {item: _keys(tx, item) for item in items}
-    rows = tx.stock.figures(sorted({key for keys in keys_of.values() for key in keys}))
+    gross = tx.stock.figures(sorted({key for keys in keys_of.values() for key in keys}))
+    counters = ledger.counters_of(tx, gross)
+    rows = [ledger.less(row, counters.get((row.item_key, row.location))) for row in gross]
     by_key: dict[str, list[StockRow]] = {}
     for row in rows:
         by_key.setdefault(row.item_key, []).append(row)
@@ -67,6 +72,7 @@ def figures(
                 snapshot = tx.stock.current_snapshot(row.partner_id)
                 bases[row.partner_id] = snapshot.basis if snapshot else "UNSPECIFIED"
             partner = partners[row.partner_id]
+            counter = None if row.partner_id else counters.get((row.item_key, row.location))
             figures.append(
                 Figure(
                     item=item,
@@ -84,6 +90,9 @@ def figures(
                     age_seconds=max(0, (now - row.as_of) // 1_000_000),
                     basis=bases[row.partner_id],
                     usage=partner.usage if partner else "PRODUCTION",
+                    reserved=counter.reserved if counter else 0,
+                    allocated=counter.allocated if counter else 0,
+                    exposed=ledger.exposed(ctx, counter, now) if counter else 0,
                 )
             )
     return figures
@@ -129,7 +138,7 @@ def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.Availabil
     rows = [row for row in tx.stock.figures(sorted(set(keys))) if row.partner_id == ""]
     if query.location:
         rows = [row for row in rows if row.location == query.location]
-    shared = sharing.share(rows, inventory.policy_of(ctx), partner_id)
+    shared = inventory.as_shared(tx, ctx, rows, partner_id)
     report = InventoryReport(as_of=ctx.now())
     lines = wire.decode(InventoryReport, stock_wire.write_report(report, shared)).lines
     return link.AvailabilityAnswer(

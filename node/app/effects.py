@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node import wire
-from node.app import drawdown, inventory, orders, partners, performance, replenishment, terms
+from node.app import allocation, drawdown, inventory, orders, partners, performance, replenishment, reservations, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
@@ -312,11 +312,7 @@ def _write(
         if one.stock is not None:
             inventory.take_report(tx, ctx, partner_id, one.stock)
     documents = [one.document for one in standing if one.document is not None and one.stock is None]
-    felt = drawdown.felt(tx, partner_id, documents)
-    inventory.take_documents(tx, ctx, partner_id, felt)
-    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
-    if terms.accept_by_terms(tx, ctx, partner_id, documents):
-        result.wake.add(partner_id)
+    _move_stock(tx, ctx, partner_id, documents, result)
     if terms.query_by_terms(tx, ctx, partner_id, _applied(standing)):
         result.wake.add(partner_id)
     result.outcomes = [
@@ -462,11 +458,7 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
         tx.handovers.add(handovers)
         result.handed_over = True
     documents = [one.document for one in taken if one.document is not None and one.stock is None]
-    felt = drawdown.felt(tx, partner_id, documents)
-    inventory.take_documents(tx, ctx, partner_id, felt)
-    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
-    if terms.accept_by_terms(tx, ctx, partner_id, documents):
-        result.wake.add(partner_id)
+    _move_stock(tx, ctx, partner_id, documents, result)
     if terms.query_by_terms(tx, ctx, partner_id, _applied(taken)):
         result.wake.add(partner_id)
     result.outcomes = [
@@ -475,6 +467,18 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
         )
         for one in arrivals
     ]
+
+
+def _move_stock(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document], result: Result) -> None:
+    """What taken documents do on the stock ledger, and what follows from it: holds first, then what orders take up."""
+    if reservations.take(tx, ctx, partner_id, documents):
+        result.wake.add(partner_id)
+    felt = drawdown.felt(tx, partner_id, documents)
+    short = allocation.take_orders(tx, ctx, partner_id, [one for one in felt if isinstance(one, Order)])
+    inventory.take_catalogues(tx, ctx, partner_id, felt)
+    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
+    if terms.accept_by_terms(tx, ctx, partner_id, documents, short):
+        result.wake.add(partner_id)
 
 
 def _applied(arrivals: Iterable[_Arrival]) -> list[tuple[int, Document, order_book.Effects]]:

@@ -16,7 +16,7 @@ from typing import Any
 from adapters.base import Adapter, Change, PullBatch, StockColumns
 from adapters.base import Finding as RowFinding
 from node import stock_wire, wire
-from node.app import inventory, prices, refusals, replenishment
+from node.app import allocation, inventory, prices, refusals, replenishment
 from node.app.context import Context
 from node.app.identity import identity_of
 from node.app.submit import Submission, submit
@@ -39,7 +39,12 @@ MISSES_MAX = 3
 STOCK_ROWS_AT_ONCE = 2_500
 """Rows of our own stock stored in one transaction: an order that comes meanwhile waits for no more than that."""
 
-NO_VERDICT = frozenset({"ApplicationResponse", "InventoryReport", "ItemCatalogue", "Forecast", "TradeTerms"})
+NO_VERDICT = frozenset(
+    {
+        *("ApplicationResponse", "InventoryReport", "ItemCatalogue", "Forecast", "TradeTerms"),
+        *("ReservationRequest", "ReservationResponse", "ReservationRelease"),
+    }
+)
 """Types whose posting is not told to the sender: they bind nobody, or are verdicts themselves."""
 
 
@@ -48,6 +53,7 @@ class Pulled:
     """What a pull brought, and which partners have something to get."""
 
     documents: int = 0
+    began_at: int = 0  # when we began to read: figures that do not say are no younger
     duplicates: int = 0
     refused: int = 0
     stock_lines: int = 0
@@ -70,7 +76,7 @@ def pull_once(
             code="not-started",
             hint=f"`hansa adapter start {settings.name}` shows what the first pull would send, and asks.",
         )
-    pulled = Pulled()
+    pulled = Pulled(began_at=ctx.now_micros())
     before = store.read(lambda tx: refusals.kept(tx, settings.name))
     again = [one.change for one in before if retry_all or one.may_pass]
     if again:
@@ -244,7 +250,7 @@ def _take_report(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) 
     if read.findings:
         _refuse(pulled, change, read.findings)
     given = {row.as_of for row in read.rows if row.as_of}
-    now = ctx.now_micros()
+    now = pulled.began_at or ctx.now_micros()
     rows = [row._replace(partner_id="", as_of=row.as_of if given else now) for row in read.rows]
     _put_stock(tx, ctx, rows, read.report.basis.value, pulled)
 
@@ -261,10 +267,10 @@ def _put_stock(tx: Transaction, ctx: Context, rows: list[StockRow], basis: str, 
     pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
 
 
-def _as_of(ctx: Context, columns: StockColumns) -> int:
+def _as_of(ctx: Context, columns: StockColumns, pulled: Pulled) -> int:
     text = columns.header.get("as_of")
     if not text:
-        return ctx.now_micros()
+        return pulled.began_at or ctx.now_micros()
     header = wire.from_fields("InventoryReport", {"as_of": text})
     return wire.micros(header.as_of)  # type: ignore[union-attr, arg-type]
 
@@ -366,6 +372,7 @@ def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, text: str, per
     state = "failed" if given_up else "waiting"
     tx.handovers.put(
         handover._replace(
+    allocation.posted(tx, ctx, row.partner_id, document)
             state=state,
             attempts=attempts,
             next_at=ctx.now_micros() + pause * 1_000_000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 
 from node import wire
 from node.app import inventory
@@ -164,7 +165,7 @@ def _decide(
         asks.append(reservation.Ask(line.line_id, amounts, whole))
     settings = desk.ctx.settings
     most = settings.partner(desk.partner_id).hold_pieces_max or settings.reservations.pieces_max
-    room = to_scaled(most) - desk.pieces if desk.holds + len(asks) <= settings.reservations.holds_max else 0
+    room = to_scaled(Decimal(most)) - desk.pieces if desk.holds + len(asks) <= settings.reservations.holds_max else 0
     complete = request.mode is ReservationMode.COMPLETE
     if complete and len(fresh) < len(request.lines):
         # Part of it came before under the same names: what is decided of it stays decided.

@@ -7,13 +7,13 @@ they are sent, and a slow partner costs nothing. The first report to a partner i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
 from node import stock_wire, wire
-from node.app import prices
+from node.app import ledger, prices
 from node.app.context import Context
 from node.app.outbox import SALT_BYTES, priority_of
 from node.config import SharingRule
@@ -23,18 +23,15 @@ from node.core.document import Document
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, LocationRef, Usage
 from node.core.document.inventory import InventoryReport, Snapshot, StockBasis
-from node.core.document.order import Order
-from node.core.item_key import aliases, item_key
-from node.core.quantity import Quantity
+from node.core.item_key import aliases
 from node.core.rows import AliasRow, DocumentRow, LinkRow, SnapshotRow, StockRow
-from node.core.units import convert
-from node.errors import RefusedError
 from node.ports import Transaction
 from node.stock_wire import StockReport, read_report
 
 __all__ = [
     "BASIS_SETTING",
     "StockReport",
+    "as_shared",
     "policy_of",
     "policy_of_rules",
     "put_own",
@@ -44,7 +41,7 @@ __all__ = [
     "sharing_may_have_changed",
     "stock_reports",
     "stock_waits",
-    "take_documents",
+    "take_catalogues",
     "take_report",
     "waiting_for_stock",
 ]
@@ -69,6 +66,7 @@ def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str 
     """Store our own figures (partner_id "", `change` is given here); returns the keys of the items that changed."""
     if not rows:
         return []
+    ledger.reflect(tx, ctx, rows)
     first = tx.stock.next_changes(len(rows))
     tx.stock.put([cast("StockRow", (*row[:-1], first + i)) for i, row in enumerate(rows)])
     named = [AliasRow(row[0], row[12], "") for row in rows if row[11] and row[12]]  # item_key, number; gtin
@@ -77,41 +75,6 @@ def put_own(tx: Transaction, ctx: Context, rows: Sequence[StockRow], basis: str 
     if basis:
         tx.settings.put(BASIS_SETTING, basis)
     return [row.item_key for row in rows]
-
-
-def _take_off_ordered(tx: Transaction, ctx: Context, orders: Iterable[Order]) -> None:
-    """Our available figures fall the moment an order is taken, until the ERP's next figures replace them."""
-    if tx.stock.last_change() == 0:
-        return  # we keep no stock here
-    own = tx.partners.own().partner_id
-    wanted: dict[str, list[Quantity]] = {}
-    for order in orders:
-        for line in order.lines:
-            if line.item is None or line.quantity is None:
-                continue
-            try:
-                wanted.setdefault(item_key(line.item, own), []).append(line.quantity)
-            except RefusedError:
-                continue
-    if not wanted:
-        return
-    best: dict[str, StockRow] = {}
-    for row in tx.stock.figures(list(wanted)):
-        if row.partner_id == "" and row.available is not None and row.status == "AVAILABLE":
-            known = best.get(row.item_key)
-            if known is None or (known.available or 0) < row.available:
-                best[row.item_key] = row
-    changed = []
-    for key, row in best.items():
-        left = row.available or 0
-        for quantity in wanted[key]:
-            try:
-                taken = convert(quantity, row.unit)
-            except RefusedError:
-                continue  # an item's own pack: the ERP's next figure tells
-            left -= to_scaled(taken.value)
-        changed.append(row._replace(available=max(left, 0)))
-    put_own(tx, ctx, changed)
 
 
 # --- what partners see ---
@@ -151,7 +114,7 @@ def stock_reports(
             number = snapshot["part"]
             part = Snapshot(id=snapshot["id"], part=number, last=last, parts=number if last else 0)
         reached = rows[-1].change if rows else outgoing.stock_change
-        shared = sharing.share(rows, policy_of(ctx), outgoing.partner_id)
+        shared = as_shared(tx, ctx, rows, outgoing.partner_id)
         if not shared and part is None:
             return [], reached
         made = _report_row(tx, ctx, outgoing, tx.documents.next_ids(1), part, shared, partner.usage)
@@ -161,6 +124,12 @@ def stock_reports(
     if snapshot is not None and part is not None:
         _remember_snapshot(tx, outgoing, None if part.last else {**snapshot, "part": snapshot["part"] + 1})
     return [made._replace(epoch=outgoing.epoch, number=after + 1, state="sent")], reached
+
+
+def as_shared(tx: Transaction, ctx: Context, rows: Sequence[StockRow], partner_id: str) -> list[StockRow]:
+    """Our own figures as a partner may see them: less what holds and orders have taken up, and what is kept back."""
+    taken = ledger.taken_of(tx, ctx, rows, partner_id)
+    return sharing.share(rows, policy_of(ctx), partner_id, taken, ledger.safety(ctx))
 
 
 def resend_stock(tx: Transaction, partner_id: str) -> None:
@@ -353,11 +322,8 @@ def _building_setting(partner_id: str) -> str:
     return f"stock-building {partner_id}"
 
 
-def take_documents(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> None:
-    """What other documents say about stock: a catalogue names items, an order takes available stock away."""
-    orders = [one for one in documents if isinstance(one, Order)]
-    if orders:
-        _take_off_ordered(tx, ctx, orders)
+def take_catalogues(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> None:
+    """Catalogues among these documents name items, with their packs and prices."""
     for catalogue in documents:
         if isinstance(catalogue, ItemCatalogue):
             put_catalogue_aliases(tx, partner_id, catalogue)

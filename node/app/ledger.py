@@ -23,11 +23,16 @@ from node.ports import CounterDifference, Transaction
 
 __all__ = [
     "Ledger",
+    "counters_of",
     "expire_due",
+    "exposed",
     "exposure",
     "find_items",
+    "held_by",
     "in_unit",
+    "less",
     "net",
+    "own_figures",
     "reflect",
     "safety",
     "taken_of",
@@ -212,29 +217,31 @@ def safety(ctx: Context) -> int:
     return to_scaled(ctx.settings.reservations.safety_stock)
 
 
-def _exposed(ctx: Context, counter: StockCounterRow, now: int) -> int:
+def exposed(ctx: Context, counter: StockCounterRow, now: int) -> int:
+    """How much of a counter's figure our ERP may sell at the same moment, scaled."""
     settings = ctx.settings.reservations
     counts = settings.exposure == "measured" and now - counter.exposed_at <= settings.exposure_hours * _HOUR
     return counter.exposed if counts else 0
 
 
 def _kept_off(ctx: Context, counter: StockCounterRow, now: int) -> int:
-    return counter.reserved + counter.allocated + safety(ctx) + _exposed(ctx, counter, now)
+    return counter.reserved + counter.allocated + safety(ctx) + exposed(ctx, counter, now)
 
 
 def exposure(tx: Transaction, ctx: Context, item_key: str, location: str) -> int:
     """How much of a figure our ERP may sell at the same moment, scaled; it is kept back of what we promise."""
     for counter in tx.reservations.counters([item_key]):
         if counter.location == location:
-            return _exposed(ctx, counter, ctx.now_micros())
+            return exposed(ctx, counter, ctx.now_micros())
     return 0
 
 
 # --- what is seen ---
 
 
-def _counters_of(tx: Transaction, rows: Sequence[StockRow]) -> dict[Place, StockCounterRow]:
-    """The counters of these figures; nothing is asked where nothing was ever taken."""
+def counters_of(tx: Transaction, rows: Sequence[StockRow]) -> dict[Place, StockCounterRow]:
+    """The counters of our figures among these; nothing is asked where nothing was ever taken."""
+    rows = [row for row in rows if row.partner_id == ""]
     if not rows or not tx.reservations.in_use():
         return {}
     keys = list({row.item_key for row in rows})
@@ -243,13 +250,14 @@ def _counters_of(tx: Transaction, rows: Sequence[StockRow]) -> dict[Place, Stock
 
 def net(tx: Transaction, rows: Sequence[StockRow]) -> list[StockRow]:
     """These figures, ours among them less what holds and orders take off them."""
-    counters = _counters_of(tx, [row for row in rows if row.partner_id == ""])
+    counters = counters_of(tx, rows)
     if not counters:
         return list(rows)
-    return [_less(row, counters.get((row.item_key, row.location))) for row in rows]
+    return [less(row, counters.get((row.item_key, row.location))) for row in rows]
 
 
-def _less(row: StockRow, counter: StockCounterRow | None) -> StockRow:
+def less(row: StockRow, counter: StockCounterRow | None) -> StockRow:
+    """A figure less what its counter takes off it; others as they are."""
     if counter is None or row.partner_id or row.pool or row.status != "AVAILABLE" or row.available is None:
         return row
     left = max(row.available - _sum(counter), min(row.available, 0))
@@ -258,7 +266,7 @@ def _less(row: StockRow, counter: StockCounterRow | None) -> StockRow:
 
 def taken_of(tx: Transaction, ctx: Context, rows: Sequence[StockRow], partner_id: str) -> Mapping[Place, sharing.Taken]:
     """What is kept off these figures of ours before a partner sees them, and which part of it the partner holds."""
-    counters = _counters_of(tx, rows)
+    counters = counters_of(tx, rows)
     if not counters:
         return sharing.NOTHING_TAKEN
     held = held_by(tx, partner_id, [key for (key, _), row in counters.items() if row.reserved])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from node import wire
+from node.app import allocation, requested
 from node.app.context import Context
 from node.core import order_book, order_view
 from node.core.document import Document
@@ -94,6 +95,7 @@ def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequen
     """The partner refused documents of ours: what we expected of them stands no longer."""
     partner = tx.partners.get(partner_id)
     assert partner is not None
+    undone: list[Document] = []
     for row in refused:
         if row.body is None or row.type == "InventoryReport" or row.duplicate_of is not None:
             continue
@@ -106,6 +108,9 @@ def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequen
             document, document_id=row.document_id, at=ctx.now_micros(), reason=_first_reason(row), book=book
         )
         write(tx, order_book.merge([effects]))
+        undone.append(document)
+    allocation.settle_documents(tx, ctx, partner_id, undone)
+    requested.undo_refused(tx, ctx, partner_id, refused)
 
 
 def _first_reason(row: DocumentRow) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from node import wire
+from node.app import ledger
 from node.app.context import Context
 from node.app.inventory import put_own
 from node.app.submit import Submission, submit
@@ -138,7 +139,7 @@ def _forgotten(ctx: Context, rule: ReplenishmentRuleRow) -> ReplenishmentRuleRow
 def _available(tx: Transaction, places: Mapping[tuple[str, str], ReplenishmentRuleRow]) -> dict[tuple[str, str], int]:
     """Our available stock at each rule's place, in the rule's unit; a place without any figure is left out."""
     found: dict[tuple[str, str], int] = {}
-    rows = [row for row in tx.stock.figures([key for key, _ in places]) if row.partner_id == ""]
+    rows = ledger.net(tx, [row for row in tx.stock.figures([key for key, _ in places]) if row.partner_id == ""])
     for (key, location), rule in places.items():
         for row in rows:
             if row.item_key == key and location in ("", row.location) and row.status == "AVAILABLE":

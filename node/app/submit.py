@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node import wire
-from node.app import orders, performance
+from node.app import allocation, orders, performance
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import SALT_BYTES, priority_of
@@ -99,6 +99,7 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     _apply(tx, ctx, partner, outgoing)
     at = wire.micros(now)
     tx.documents.add([_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"])
+    allocation.submitted(tx, ctx, partner_id, [one.document for one in outgoing if one.state == "waiting"])
     return [Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings) for one in outgoing]
 
 

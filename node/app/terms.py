@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from node import wire
 from node.app import orders
+from node.app.allocation import NOTHING_SHORT, Short
 from node.app.context import Context
 from node.app.submit import Submission, submit
 from node.core import trade_terms
@@ -15,14 +16,23 @@ from node.core.decimals import parse_decimal
 from node.core.document import Document, document_key, header_of
 from node.core.document.common import DocumentHeader, DocumentKey, Reason, Reference, ReferenceKind
 from node.core.document.invoice import RemittanceAdvice
-from node.core.document.order import Order, OrderResponse, ResponseOutcome
+from node.core.document.order import (
+    Order,
+    OrderLine,
+    OrderResponse,
+    OrderResponseLine,
+    ResponseOutcome,
+    Schedule,
+    ScheduleOutcome,
+)
 from node.core.document.terms import ApplicationOutcome, ApplicationResponse, LineReason
 from node.core.finding import Finding
 from node.core.money import Money
 from node.core.order_state import Effects
+from node.core.quantity import Quantity
 from node.core.tolerance import Difference, breaches
 from node.errors import ConfigError, RefusedError
-from node.ports import Transaction
+from node.ports import OrderIdentity, Transaction
 
 __all__ = ["Credit", "accept_by_terms", "confirmation", "minimum_finding", "query_by_terms"]
 
@@ -65,21 +75,16 @@ class Credit:
         return trade_terms.exposure(orders, lines, events, _paid(tx, self._partner_id), currency)
 
 
-def accept_by_terms(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
-    """Accept taken orders at once where the terms say so; returns whether anything waits for the partner now."""
+def accept_by_terms(
+    tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document], short: Short = NOTHING_SHORT
+) -> bool:
+    """Accept taken orders at once where the terms say so; returns whether anything waits for the partner now.
+
+    What the stock ledger could not give is back-ordered.
+    """
     if not ctx.settings.partner(partner_id).auto_accept:
         return False
-    answers = [
-        Submission(
-            OrderResponse(
-                header=DocumentHeader(number=f"{header_of(order).number}-ACCEPTED"),
-                order=_key(order),
-                outcome=ResponseOutcome.ACCEPTED,
-            )
-        )
-        for order in documents
-        if isinstance(order, Order)
-    ]
+    answers = [Submission(_acceptance(order, short)) for order in documents if isinstance(order, Order)]
     if not answers:
         return False
     try:
@@ -88,6 +93,34 @@ def accept_by_terms(tx: Transaction, ctx: Context, partner_id: str, documents: S
         ctx.log.warning("orders were not accepted by themselves: %s", error.message, extra={"partner": partner_id})
         return False
     return True
+
+
+def _acceptance(order: Order, short: Short) -> OrderResponse:
+    """All of an order, or of each line what there is, and the rest later."""
+    header = header_of(order)
+    identity = OrderIdentity(header.issuer, header.unit, header.number, header.series)
+    missing = {line.line_id: short.get((identity, line.line_id)) for line in order.lines} if short else {}
+    answer = OrderResponse(
+        header=DocumentHeader(number=f"{header.number}-ACCEPTED"), order=_key(order), outcome=ResponseOutcome.ACCEPTED
+    )
+    if all(one is None or one.is_zero for one in missing.values()):
+        return answer
+    lines = tuple(
+        OrderResponseLine(line_id=line.line_id, item=line.item, schedule=_pieces(line, missing.get(line.line_id)))
+        for line in order.lines
+        if line.quantity is not None
+    )
+    return replace(answer, outcome=ResponseOutcome.CHANGED, lines=lines)
+
+
+def _pieces(line: OrderLine, missing: Quantity | None) -> tuple[Schedule, ...]:
+    whole = line.quantity or Quantity.zero("C62")
+    later = missing or Quantity.zero(whole.unit)
+    pieces = (
+        Schedule(schedule_id="1", quantity=whole - later, outcome=ScheduleOutcome.ACCEPTED),
+        Schedule(schedule_id="2", quantity=later, outcome=ScheduleOutcome.BACK_ORDERED),
+    )
+    return tuple(one for one in pieces if one.quantity is not None and not one.quantity.is_zero)
 
 
 def query_by_terms(

@@ -74,6 +74,9 @@ def _figure(one: availability.Figure, quantity: Decimal | None, by: date | None)
         "age_seconds": one.age_seconds,
         "basis": one.basis,
         "usage": one.usage,
+        "reserved": number_text(one.reserved),
+        "allocated": number_text(one.allocated),
+        "exposed": number_text(one.exposed),
     }
     if quantity is not None:
         told["enough"] = availability.enough(one, to_scaled(quantity), by.isoformat() if by else "")
