@@ -415,6 +415,9 @@ class ReservationStore(Protocol):
     def due_of(self, item_keys: Sequence[str], now: int) -> list[ReservationRow]:
         """Holds on our stock of these items whose time is up and which still count."""
 
+    def asked_of(self, item_keys: Sequence[str], since: int) -> list[ReservationRow]:
+        """What we have asked of partners, got held or ordered from a hold since then, of these items."""
+
     def held_by(self, partner_id: str, item_keys: Sequence[str]) -> list[ReservationRow]:
         """Live holds of a partner on our stock of these items."""
 

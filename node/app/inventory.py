@@ -275,7 +275,8 @@ def take_report(tx: Transaction, ctx: Context, partner_id: str, stock: StockRepo
             tx, ctx, partner_id, part.id, report, "building"
         )
     number = target.snapshot
-    tx.stock.put([cast("StockRow", (*row[:2], number, *row[3:])) for row in stock.rows])
+    now = ctx.now_micros()
+    tx.stock.put([cast("StockRow", (*row[:2], number, *row[3:-1], now)) for row in stock.rows])
     if part is not None and target.state == "building":
         target = target._replace(parts=target.parts + 1)
     if part is not None and part.last and target.state == "building" and target.parts == part.part:

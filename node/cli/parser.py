@@ -150,6 +150,9 @@ def _partner_commands(add: Group) -> None:
     confirm.add_argument("fingerprint", help="as the partner read it to you")
     add("list", "all partners")
     _partner(add("show", "one partner: cards, keys, positions, what it accepts"))
+    add("performance", "how partners keep what they say, and how long they take").add_argument(
+        "partner", nargs="?", metavar="ID", help="only this partner, and day by day"
+    )
     _partner(add("ping", "ask a connected partner for a sign of life"))
     _partner(add("go-live", "agree that documents count from now on; starts when both sides have agreed"))
     _partner(add("resume", "let a stopped link try again, once it is cleared up why it stopped"))
@@ -204,8 +207,8 @@ def _availability(parser: Parser) -> None:
     parser.add_argument("items", nargs="+", metavar="ITEM", help="GTIN, our item number or a partner's")
     parser.add_argument("--location", metavar="CODE", help="only there")
     parser.add_argument("--partner", metavar="ID", help="only this partner's; - is our own stock")
-    parser.add_argument("--quantity", metavar="N", help="say who can deliver so many")
-    parser.add_argument("--by", metavar="DATE", help="count what is expected until this day")
+    parser.add_argument("--quantity", metavar="N", help="say when so many can be had, from where, and how sure it is")
+    parser.add_argument("--by", metavar="DATE", help="with --quantity: wanted by this day, instead of today")
     parser.add_argument("--max-age", type=int, metavar="SECONDS", help="ask partners whose figures are older")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.cli import order_views
+from node.cli import order_views, promise_views
 from node.cli.output import Output, shown
+from node.cli.promise_views import age
 
 __all__ = ["ENDED", "VIEWS", "age"]
 
@@ -14,14 +15,6 @@ Result = Mapping[str, Any]
 View = Callable[[Output, Any], None]
 
 ENDED = order_views.ENDED
-
-
-def age(seconds: int) -> str:
-    """Seconds in the unit that a person would choose."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _time(text: str) -> str:
@@ -328,13 +321,14 @@ def _tree(output: Output, value: Any, indent: str) -> None:
 
 def _availability(output: Output, told: Result) -> None:
     asked_enough = any("enough" in one for one in told["figures"])
-    columns = ["item", "whose", "location", "available", "unit", "on hand", "expected", "age", "basis"]
+    columns = ["item", "whose", "location", "available", "unit", "on hand", "expected", "age", "sure", "basis"]
     rows = []
     for one in told["figures"]:
         more = [f"{part['quantity']} on {part['on']}" for part in one["expected"]]
         whose = one["partner"] or one["partner_id"] or "our own"
         row = [one["item"], whose, one["location"], _figure(one), one["unit"], shown(one["on_hand"])]
-        row += [", ".join(more), age(one["age_seconds"]), one["basis"].lower()]
+        row += [", ".join(more), age(one["age_seconds"])]
+        row += [promise_views.percent(one["confidence"]) if one["confidence"] else "", one["basis"].lower()]
         rows.append(row + ([shown(one["enough"])] if asked_enough else []))
     output.table(
         columns + (["enough"] if asked_enough else []),
@@ -342,6 +336,7 @@ def _availability(output: Output, told: Result) -> None:
         empty="nobody has told a figure of this item",
         right="available on_hand age",
     )
+    promise_views.promises(output, told["promises"])
     for one in told["asked"]:
         if not one["answered"]:
             output.note(f"{one['partner']} did not answer: {one['why']}")
@@ -471,6 +466,7 @@ VIEWS: dict[str, View] = {
     "adapter.preview": _preview,
     "adapter.start": _adapter_started,
     "adapter.pull": _pulled,
+    "partner.performance": promise_views.performance,
     "availability": _availability,
     "order.sent": order_views.sent,
     "order.confirm": order_views.all_sent,

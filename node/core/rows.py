@@ -218,7 +218,8 @@ class StockRow(NamedTuple):
     number: str  # the owner's item number
     expected: str  # JSON list of [quantity, on, source], or ""
     as_of: int
-    change: int  # ours: grows with every change; what a partner has not seen is what is above its link's stock_change
+    change: int  # ours: grows with every change; what a partner has not seen is what is above its link's stock_change.
+    #              A partner's: the instant when we took it, by which holds that it cannot know yet are told
 
 
 class OwnStockRow(NamedTuple):

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.ports import CounterDifference
-from node.store.schema import RESERVATION, RESERVATION_DONE, RESERVATION_LIVE, RESERVATION_OPEN, STOCK_COUNTER
+from node.store.schema import (
+    RESERVATION,
+    RESERVATION_ASKED,
+    RESERVATION_DONE,
+    RESERVATION_LIVE,
+    RESERVATION_OPEN,
+    STOCK_COUNTER,
+)
 from node.store.session import Session
 from node.store.statements import Compiler, listed, only_first, parameter, word
 
@@ -48,6 +55,12 @@ class ReservationStatements:
         due = every.where(still_open, _R.expires_at <= parameter("now")).order_by(_R.expires_at)
         self.due = sql(only_first(due), "now", "limit")
         self.due_of = sql(every.where(live, counts, items, _R.expires_at <= parameter("now")), "item_keys", "now")
+        self.asked_of = sql(
+            every.where(
+                _R.role == word("requester"), sa.text(f"({RESERVATION_ASKED})"), items, _R.at > parameter("since")
+            ),
+            *("item_keys", "since"),
+        )
         self.held_by = sql(every.where(live, counts, items, _R.partner_id == parameter("of")), "item_keys", "of")
         self.total_of = sql(
             sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_R.held), sa.literal_column("0"))).where(
@@ -167,6 +180,10 @@ class Reservations:
     def due_of(self, item_keys: Sequence[str], now: int) -> list[ReservationRow]:
         """Holds on our stock of these items whose time is up and which still count."""
         return self._all(self._sql.due_of, json.dumps([*item_keys]), now)
+
+    def asked_of(self, item_keys: Sequence[str], since: int) -> list[ReservationRow]:
+        """What we have asked of partners, got held or ordered from a hold since then, of these items."""
+        return self._all(self._sql.asked_of, json.dumps([*item_keys]), since)
 
     def held_by(self, partner_id: str, item_keys: Sequence[str]) -> list[ReservationRow]:
         """Live holds of a partner on our stock of these items."""

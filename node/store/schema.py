@@ -327,6 +327,9 @@ RESERVATION_OPEN = "state = 'requested' OR state = 'granted' OR state = 'partly_
 RESERVATION_DONE = "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'confirmed'"
 """What can be forgotten in time."""
 
+RESERVATION_ASKED = "state = 'requested' OR state = 'granted' OR state = 'partly_granted' OR state = 'confirmed'"
+"""Of a requester's: what a partner's figures may not tell of yet."""
+
 RESERVATION = _table(
     "reservation",
     ReservationRow,
@@ -344,6 +347,7 @@ RESERVATION = _table(
         name="held",
     ),
     _index("ix_reservation_item", "item_key", "location", where="held > 0"),
+    _index("ix_reservation_asked", "item_key", "at", where=f"role = 'requester' AND ({RESERVATION_ASKED})"),
     _index("ix_reservation_due", "expires_at", where=RESERVATION_OPEN),
     _index("ix_reservation_partner", "partner_id", "item_key", where=RESERVATION_LIVE),
     _index("ix_reservation_order", "order_id", where="order_id > 0"),

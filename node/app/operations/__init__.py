@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.app.operations import adapters, documents, node, orders, partners, stock
+from node.app.operations import adapters, documents, node, orders, partners, performance, stock
 from node.app.operations.registry import OPERATIONS, Host, Keys, Live, Operation, Report, run
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "node",
     "orders",
     "partners",
+    "performance",
     "run",
     "stock",
 ]

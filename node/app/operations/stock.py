@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from node.app import availability
+from node.app.operations import promises
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Live, live_of, operation
 from node.core import link
@@ -41,7 +42,10 @@ def tell(
     by: date | None = None,
     max_age: int | None = None,
 ) -> dict[str, Any]:
-    """Every figure in force; with `max_age` (seconds), partners with older figures are asked first."""
+    """Every figure in force with its confidence, and with `quantity` when so many can be had and from where.
+
+    With `max_age` (seconds), partners with older figures are asked first.
+    """
     if not items or len(items) > host.ctx.settings.limits.query_items_max:
         most = host.ctx.settings.limits.query_items_max
         raise RefusedError(f"{len(items)} items; 1 to {most} can be asked for at once", code="too-large")
@@ -52,7 +56,20 @@ def tell(
     figures = host.store.read(
         lambda tx: availability.figures(tx, host.ctx, items, location=location, partner_id=partner_id)
     )
-    return {"figures": [_figure(one, quantity, by) for one in figures], "asked": asked}
+    sure = host.store.read(lambda tx: promises.confidences(tx, host.ctx, items))
+    promised = [] if quantity is None else host.store.read(
+        lambda tx: [
+            promises.told(tx, host.ctx, one, quantity, by, location=location, partner_id=partner_id) for one in items
+        ]
+    )
+    return {
+        "figures": [
+            {**_figure(one, quantity, by), "confidence": sure.get((one.item, one.partner_id, one.location), "")}
+            for one in figures
+        ],
+        "asked": asked,
+        "promises": promised,
+    }
 
 
 def _figure(one: availability.Figure, quantity: Decimal | None, by: date | None) -> dict[str, Any]:

@@ -310,6 +310,13 @@ def _reservations() -> None:
         held=f"held = 0 OR ((role = 'grantor' OR role = 'own') AND (state = 'confirmed' OR {live}))",
     )
     _index("ix_reservation_item", "reservation", "item_key location", "held > 0")
+    _index(
+        "ix_reservation_asked",
+        "reservation",
+        "item_key at",
+        "role = 'requester' AND (state = 'requested' OR state = 'granted' OR state = 'partly_granted' OR "
+        "state = 'confirmed')",
+    )
     _index("ix_reservation_due", "reservation", "expires_at", still_open)
     _index("ix_reservation_partner", "reservation", "partner_id item_key", live)
     _index("ix_reservation_order", "reservation", "order_id", "order_id > 0")
