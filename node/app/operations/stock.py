@@ -57,10 +57,15 @@ def tell(
         lambda tx: availability.figures(tx, host.ctx, items, location=location, partner_id=partner_id)
     )
     sure = host.store.read(lambda tx: promises.confidences(tx, host.ctx, items))
-    promised = [] if quantity is None else host.store.read(
-        lambda tx: [
-            promises.told(tx, host.ctx, one, quantity, by, location=location, partner_id=partner_id) for one in items
-        ]
+    promised = (
+        []
+        if quantity is None
+        else host.store.read(
+            lambda tx: [
+                promises.told(tx, host.ctx, one, quantity, by, location=location, partner_id=partner_id)
+                for one in items
+            ]
+        )
     )
     return {
         "figures": [
