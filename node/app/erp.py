@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -52,8 +53,8 @@ NO_VERDICT = frozenset(
 class Pulled:
     """What a pull brought, and which partners have something to get."""
 
-    documents: int = 0
     began_at: int = 0  # when we began to read: figures that do not say are no younger
+    documents: int = 0
     duplicates: int = 0
     refused: int = 0
     stock_lines: int = 0
@@ -82,9 +83,20 @@ def pull_once(
     if again:
         part = PullBatch(cursor="", changes=again)
         store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
-    for batch in adapter.pull(cursor.cursor or None):
+
+    def take(batch: PullBatch) -> None:
         for part in _parts(batch):
             store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
+
+    # A batch is stored while the adapter, which stays in its own thread, makes the next: never more than one ahead.
+    with ThreadPoolExecutor(1, thread_name_prefix="hansa-pull") as storing:
+        stored: Future[None] | None = None
+        for batch in adapter.pull(cursor.cursor or None):
+            if stored is not None:
+                stored.result()
+            stored = storing.submit(take, batch)
+        if stored is not None:
+            stored.result()
     return pulled
 
 
@@ -231,7 +243,7 @@ def _remember_findings(tx: Transaction, name: str, findings: Sequence[RowFinding
 def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pulled) -> None:
     """Our own figures, column by column; a line that is wrong becomes a finding and stops no other."""
     own = tx.partners.own().partner_id
-    rows, faults = stock_wire.own_rows(columns.columns, len(columns), own, _as_of(ctx, columns))
+    rows, faults = stock_wire.own_rows(columns.columns, len(columns), own, _as_of(ctx, columns, pulled))
     pulled.findings += [
         RowFinding(rule=rule, path="lines[]", text=text, source=columns.origin, row=columns.rows[place])
         for place, rule, text in faults
@@ -360,6 +372,7 @@ def _posted(
 ) -> None:
     now = ctx.now_micros()
     tx.handovers.put(handover._replace(state="posted", reference=reference, posted_at=now, error=""))
+    allocation.posted(tx, ctx, row.partner_id, document)
     _verdict(tx, ctx, row, document, ApplicationOutcome.POSTED, reference, "")
 
 
@@ -372,7 +385,6 @@ def _failed(tx: Transaction, ctx: Context, handover: HandoverRow, text: str, per
     state = "failed" if given_up else "waiting"
     tx.handovers.put(
         handover._replace(
-    allocation.posted(tx, ctx, row.partner_id, document)
             state=state,
             attempts=attempts,
             next_at=ctx.now_micros() + pause * 1_000_000,
