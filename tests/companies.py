@@ -55,14 +55,14 @@ class CountedRandom:
 class Company:
     """One company's node, without its shell."""
 
-    def __init__(self, home: Path, name: str, partner_id: str = "") -> None:
+    def __init__(self, home: Path, name: str, partner_id: str = "", url: str = "sqlite:///:memory:") -> None:
         self.name = name
         self.clock = HandClock()
         self.keys = Keyring(home / name / "keys")
         self.ctx = Context(
             clock=self.clock, random=CountedRandom(name), keyring=self.keys, verify=verify, settings=Settings()
         )
-        self.store = open_store("sqlite:///:memory:")
+        self.store = open_store(url)
         made = self.do(partners.init, self.keys, name=name, partner_id=partner_id)
         self.id, self.fingerprint, self.recovery = made.partner_id, made.fingerprint, made.recovery
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -101,7 +102,8 @@ def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequen
         if not isinstance(asked, ReservationRequest) or asked.action is not ReservationAction.HOLD:
             continue
         rows = tx.reservations.find(partner_id, "requester", [line.reservation_id for line in asked.lines])
-        reason = document.reasons[:500]
+        reasons = json.loads(document.reasons) if document.reasons else []
+        reason = str(reasons[0]["text"])[:500] if reasons else document.state
         tx.reservations.put(
             [
                 row._replace(state=reservation.after(row.state, "refuse"), reason=reason, at=now)
