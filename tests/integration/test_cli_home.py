@@ -120,6 +120,22 @@ def test_no_home_and_no_file_are_named(hansa: Run, home: Path, tmp_path: Path) -
     assert code == 2
 
 
+def test_a_rule_of_sharing_that_can_never_match_is_named(hansa: Run, home: Path) -> None:
+    home.mkdir()
+    rules = '[[sharing.rules]]\nitem = "A*"\nfigure = "exact"\n[[sharing.rules]]\nitem = "A1"\nfigure = "hidden"\n'
+    (home / "hansa.toml").write_text(rules)
+    code, told, _ = hansa("config", "check")
+    assert code == 0
+    (warning,) = told["warnings"]
+    assert "sharing.rules[1]: rules[0] already matches" in warning
+
+
+def test_an_order_that_nobody_knows_is_not_confirmed(shop: dict[str, Any], hansa: Run) -> None:
+    for more in ((), ("--refuse", "--reason", "too dear"), ("--line", "1")):
+        code, _, said = hansa("order", "confirm", "PO-9", *more)
+        assert (code, json.loads(said)["error"]["code"]) == (3, "unknown-order")
+
+
 def test_evidence_is_verified_without_a_node(shop: dict[str, Any], hansa: Run, tmp_path: Path) -> None:
     other = tmp_path / "other"
     main(["--home", str(other), "init", "--name", "Other"])

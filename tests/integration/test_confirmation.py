@@ -229,6 +229,26 @@ def test_a_line_refused_whole_waits_for_nobody(buyer: Company, seller: Company) 
     assert (order["status"], order["waits_for"]) == ("rejected", "")
 
 
+def test_people_read_what_waits_and_why(buyer: Company, seller: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    agree(buyer, seller, **STRICT)
+    place(buyer, seller)
+    respond(seller, buyer, answer(buyer, price="3", on="2026-12-11"))
+    Desk(buyer).do("order.show", order="PO1")
+    said = capsys.readouterr().out
+    assert "to confirm; the buyer's confirmation is due: hansa order confirm PO1" in said
+    price = "a price of 3 EUR instead of 2.5"
+    assert f"line 1: accepted with changes, waits for the buyer's confirmation: {price}, 20 % more" in said
+    Desk(seller).do("order.show", order="PO1")
+    said = capsys.readouterr().out
+    assert "to confirm; the buyer's confirmation is due\n" in said
+    Desk(buyer).do("order.confirm", order="PO1")
+    assert "ApplicationResponse C" in capsys.readouterr().out
+    connect(buyer, seller)
+    Desk(seller).do("order.show", order="PO1")
+    said = capsys.readouterr().out
+    assert f"line 1: accepted with changes, confirmed by the buyer ({price}; 2026-12-11 instead of 2026-12-10)" in said
+
+
 def test_refusing_asks_to_cancel_and_the_seller_decides(buyer: Company, seller: Company) -> None:
     agree(buyer, seller, **STRICT)
     place(buyer, seller, lines=2)

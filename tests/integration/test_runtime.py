@@ -82,6 +82,20 @@ def test_two_nodes_confirm_each_other_and_exchange_orders(tmp_path: Path) -> Non
     run(case)
 
 
+def test_what_is_odd_about_the_settings_is_logged_and_the_node_starts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = '[[sharing.rules]]\nfigure = "exact"\n[[sharing.rules]]\nfigure = "hidden"\n'
+    alone = Company(tmp_path, "low", port=free_port(), listens=True, more=rules)
+
+    async def case() -> None:
+        await alone.start()
+        await alone.node.stop()
+
+    run(case)
+    assert any("sharing.rules[1]: rules[0] already matches" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("dials", [0, 1], ids=["lower-dials", "higher-dials"])
 def test_a_node_without_an_open_port_is_a_full_member(tmp_path: Path, dials: int) -> None:
     async def case() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.base import Finding, PullBatch
-from node.app import erp, exchange, inventory, partners, rotation
+from node.app import erp, exchange, inventory, partners, rotation, terms
 from node.app.context import Context
 from node.app.submit import Submission, submit, withdraw
-from node.config import AdapterSettings, LimitSettings, Settings, SharingRule, SharingSettings
+from node.config import AdapterSettings, LimitSettings, PartnerSettings, Settings, SharingRule, SharingSettings
 from node.core.document.common import (
     DateQualifier,
     DocumentHeader,
@@ -34,12 +35,14 @@ from node.core.document.order import (
     OrderLine,
     OrderResponse,
     OrderResponseLine,
+    ResponseOutcome,
     Schedule,
     ScheduleOutcome,
 )
+from node.core.document.terms import ApplicationOutcome
 from node.core.money import Money
 from node.core.quantity import Quantity
-from node.core.rows import StockRow
+from node.core.rows import LineEventRow, StockRow
 from node.errors import AdapterError, RefusedError
 from node.keyring import Keyring, verify
 from node.ports import Transaction
@@ -253,6 +256,38 @@ class Company:
             )
             self.wake(first.partner_id)
 
+    def agree(self, partner_id: str, agreed: PartnerSettings) -> None:
+        """Set the trade terms with a partner."""
+        self.settings = dataclasses.replace(self.settings, partners={partner_id: agreed})
+        self.ctx = dataclasses.replace(self.ctx, settings=self.settings)
+
+    def confirm(self, partner_id: str) -> None:
+        """Confirm an answer that waits for us, as `hansa order confirm` does, if there is one."""
+        due = [
+            event
+            for order in self.read(lambda tx: tx.orders.search(partner_id=partner_id, limit=1000))
+            for event in self._events(order.order_id)
+            if event.event == "changed" and event.standing
+        ]
+        if not due:
+            return
+        event = self.chance.choice(due)
+        placed = self.read(lambda tx: tx.orders.search(limit=1000))
+        (order,) = (one for one in placed if one.order_id == event.order_id)
+        answer = self.read(lambda tx: tx.documents.get(event.document_id))
+        assert answer is not None
+        word = terms.confirmation(
+            f"C{answer.document_id}",
+            DocumentKey(issuer=answer.issuer, type=answer.type, number=answer.doc_number, revision=answer.revision),
+            DocumentKey(issuer=order.issuer, type="Order", number=order.number, revision=order.revision),
+            ApplicationOutcome.ACCEPTED,
+            {event.line_id: None},
+        )
+        self.submit(partner_id, word)
+
+    def _events(self, order_id: int) -> list[LineEventRow]:
+        return self.read(lambda tx: tx.orders.events([order_id]))
+
     def set_stock(self, item: int, quantity: int) -> None:
         micros = self.ctx.now_micros()
         number = f"ITEM-{item}"
@@ -315,7 +350,10 @@ def response(buyer: Company, number: str, lines: int, chance: random.Random, rev
             )
         )
     return OrderResponse(
-        header=DocumentHeader(number=f"{number}-A{revision}"), order=_key(buyer, number), lines=tuple(made)
+        header=DocumentHeader(number=f"{number}-A{revision}"),
+        order=_key(buyer, number),
+        outcome=ResponseOutcome.CHANGED,
+        lines=tuple(made),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from node import wire
 from node.app import exchange, outcomes
+from node.config import PartnerSettings
 from node.core import link, order_book
 from node.transport.session import Session
 from tests.simulation.companies import Company, connect, despatch, order, response
@@ -38,6 +40,7 @@ class World:
         self.seller = Company("Seller", self, folder / "seller")
         self.companies = (self.buyer, self.seller)
         connect(self.buyer, self.seller)
+        self.buyer.agree(self.seller.id, PartnerSettings(quantity_under_percent=Decimal(40)))
         self.orders: list[tuple[str, int]] = []
         self.poison: set[str] = set()
         self.parts: dict[str, int] = {}
@@ -110,6 +113,7 @@ class World:
             (10, self._order),
             (8, self._answer),
             (8, self._despatch),
+            (4, self._confirm),
             (4, self._stock),
             (2, self._push),
             (2, self._withdraw),
@@ -159,6 +163,10 @@ class World:
         if known:
             part = self.despatched[known[0]] = self.despatched.get(known[0], 0) + 1
             self.seller.submit(self.buyer.id, despatch(self.buyer, known[0], part, known[1]))
+
+    def _confirm(self) -> None:
+        if self.buyer.alive:
+            self.buyer.confirm(self.seller.id)
 
     def _stock(self) -> None:
         if self.seller.alive:

@@ -122,6 +122,25 @@ def test_a_policy_is_checked_before_use() -> None:
     assert policy_findings(policy(rule(EXACT, partner=SHOP), rule(YES_NO))) == []
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "covered"),
+    [
+        ({"item": "A*"}, {"item": "A1"}, True),
+        ({"item": "A*"}, {"item": "A1*"}, True),
+        ({"item": "A1"}, {"item": "A*"}, False),
+        ({"item": "A*", "partner": SHOP}, {"item": "A1"}, False),
+        ({"item": "A*"}, {"item": "A1", "partner": SHOP}, True),
+        ({"location": "DC*"}, {"location": "DC1", "item": "A1"}, True),
+        ({"location": "DC1"}, {"location": "DC2"}, False),
+    ],
+)
+def test_a_rule_that_an_earlier_one_covers_can_never_match(
+    earlier: dict[str, str], later: dict[str, str], covered: bool
+) -> None:
+    found = policy_findings(policy(rule(EXACT, **earlier), rule(HIDDEN, **later)))
+    assert [(one.rule, one.path) for one in found] == ([("unreachable", "rules[1]")] if covered else [])
+
+
 figures = st.one_of(
     st.builds(lambda cap: rule(CAPPED, cap=cap), st.integers(1, 50 * ONE)),
     st.builds(
