@@ -304,6 +304,18 @@ def _by_hand(call: Call, options: Namespace, output: Output) -> int:
     return _shown("order.sent", call(options.command, **given), output)
 
 
+def _reservation_request(call: Call, options: Namespace, output: Output) -> int:
+    given = arguments_of(options)
+    given["lines"] = [entry.pieces(one, options.command) for one in given.pop("line")]
+    return _shown("reservation.request", call("reservation.request", **given), output)
+
+
+def _reservation_verify(call: Call, options: Namespace, output: Output) -> int:
+    result = call("reservation.verify")
+    _shown("reservation.verify", result, output)
+    return 0 if result["good"] else FAILED
+
+
 def _evidence_export(call: Call, options: Namespace, output: Output) -> int:
     given = arguments_of(options)
     given["out"] = str(Path(options.out).absolute())
@@ -332,6 +344,8 @@ _SPECIAL: dict[str, Callable[[Call, Namespace, Output], int]] = {
     "adapter.start": _adapter_start,
     "availability": _availability,
     "order.list": _order_list,
+    "reservation.request": _reservation_request,
+    "reservation.verify": _reservation_verify,
     "evidence.export": _evidence_export,
     **dict.fromkeys(
         (

@@ -43,6 +43,8 @@ def build_parser() -> Parser:
     )
     _availability(add("availability", "what is there of an item, at our sites and at partners", "availability"))
     _order_commands(_adder(add("order", "orders, and what follows on them, by hand"), "order commands", "order."))
+    holds = add("reservation", "stock that is held: by us for partners, and by partners for us")
+    _reservation_commands(_adder(holds, "reservation commands", "reservation."))
     _document_commands(_adder(add("documents", "what was sent and received"), "document commands", "documents."))
     _evidence_commands(_adder(add("evidence", "proof for a third party"), "evidence commands", "evidence."))
     _config_commands(_adder(add("config", "the settings in HOME/hansa.toml"), "config commands", "config."))
@@ -275,6 +277,35 @@ def _order_commands(add: Group) -> None:
     orders.add_argument("--partner", metavar="ID", help="only with this partner")
     orders.add_argument("--open", action="store_true", help="only those with something left to do")
     orders.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+
+
+def _reservation_commands(add: Group) -> None:
+    listed = add("list", "holds that stand or are asked for, by their end")
+    listed.add_argument("--partner", metavar="ID", help="only with this partner")
+    listed.add_argument("--item", help="GTIN or our item number")
+    listed.add_argument("--side", choices=("given", "got", "own"), help="by us, by partners, or for ourselves")
+    listed.add_argument("--all", action="store_true", help="also what has ended, and what orders took up")
+    listed.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    request = add("request", "ask a partner to hold stock for us")
+    request.add_argument("partner", metavar="ID", help="the partner's participant id")
+    request.add_argument("--line", action="append", required=True, metavar="ITEM=QTY", help="may be repeated")
+    request.add_argument("--unit", default="C62", help="UN/ECE Rec 20 code of the quantities (C62: pieces)")
+    request.add_argument("--location", default="", metavar="CODE", help="the partner's location; else any one")
+    request.add_argument("--seconds", type=int, metavar="N", help="for how long; else as the settings say")
+    request.add_argument("--complete", action="store_true", help="every line in full, or nothing")
+    for name, meaning in (
+        ("show", "one hold, with its state and why"),
+        ("extend", "ask for a later end of a hold that we got"),
+        ("release", "give a hold back, or take back one that we gave"),
+    ):
+        parser = add(name, meaning)
+        parser.add_argument("reservation", metavar="RESERVATION", help="its id in `hansa reservation list`")
+        parser.add_argument("--partner", metavar="ID", help="where several have chosen the same id")
+        if name == "extend":
+            parser.add_argument("--seconds", type=int, metavar="N", help="from now; else as the settings say")
+        if name == "release":
+            parser.add_argument("--reason", default="", help="why; the partner is told")
+    add("verify", "prove that every count is the sum of its holds and orders", more="Exits with 1 when one is not.")
 
 
 def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False, reason: bool = False) -> Parser:

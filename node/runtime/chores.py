@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import inventory, refusals, retention, rotation
+from node.app import inventory, ledger, refusals, retention, rotation
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
@@ -61,7 +61,9 @@ class Chores:
             ("waiting stock", self.wake_for_stock, STOCK_SECONDS),
             ("stalled links", self._node.stop_stalled, 10),
         )
+            ("reservations", self.end_reservations, STOCK_SECONDS),
         for name, work, seconds in each:
+            ("old reservations", self.forget_reservations, 3600),
             jitter = min(5, seconds // 2)
             self._scheduler.add_job(
                 self._guarded, "interval", seconds=seconds, id=name, args=(name, work), jitter=jitter
@@ -98,6 +100,17 @@ class Chores:
     def wake_for_stock(self) -> None:
         """Wake the partners who may see stock that changed and has not gone to them; a pull wakes them at its end."""
         waiting = self._store.read(lambda tx: inventory.waiting_for_stock(tx, self._ctx))
+    def end_reservations(self) -> None:
+        """End holds whose time is up, a part at a time; in decisions they count no more anyway."""
+        while self._store.read(lambda tx: bool(tx.reservations.due(self._ctx.now_micros(), 1))):
+            self._store.write(lambda tx: ledger.expire_due(tx, self._ctx))
+
+    def forget_reservations(self) -> None:
+        """Delete what has ended long ago, a part at a time."""
+        before = micros(self._ctx.now() - timedelta(days=self._ctx.settings.reservations.keep_days))
+        while self._store.write(lambda tx: tx.reservations.forget(before, RESERVATIONS_AT_ONCE)):
+            pass
+
         if waiting:
             self._node.wake(waiting)
 

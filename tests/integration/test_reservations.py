@@ -500,7 +500,7 @@ def test_what_the_erp_sells_itself_is_measured_and_kept_back(buyer: Company, sel
 def test_our_own_stock_is_held_confirmed_and_never_twice(seller: Company) -> None:
     place = {"item_key": f"no:{seller.id}:BEAR", "location": "DC1"}
     until = wire.micros(seller.clock.now() + timedelta(hours=1))
-    own = {**place, "unit": "C62", "customer_order": "C-1", "piece_id": 1, "until": until}
+    own: dict[str, Any] = {**place, "unit": "C62", "customer_order": "C-1", "piece_id": 1, "until": until}
     row = seller.do(reservations.reserve_own, quantity=7 * PIECE, **own)
     assert row is not None
     assert seller.do(reservations.reserve_own, quantity=4 * PIECE, **own) is None

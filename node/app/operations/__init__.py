@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.app.operations import adapters, documents, node, orders, partners, performance, stock
+from node.app.operations import adapters, documents, node, orders, partners, performance, reservations, stock
 from node.app.operations.registry import OPERATIONS, Host, Keys, Live, Operation, Report, run
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "orders",
     "partners",
     "performance",
+    "reservations",
     "run",
     "stock",
 ]

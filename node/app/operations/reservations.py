@@ -1,0 +1,214 @@
+"""Operations on stock holds: who holds what until when, given and got, and the proof that the ledger's counts agree."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from node import wire
+from node.app import reservations
+from node.app.operations.node import moment
+from node.app.operations.registry import Host, operation
+from node.app.operations.stock import number_text
+from node.core import reservation
+from node.core.document.common import ItemRef
+from node.core.identifiers import is_gtin
+from node.core.item_key import number_key
+from node.core.quantity import Quantity
+from node.core.reservation_rows import ReservationRow
+from node.errors import RefusedError
+from node.ports import Transaction
+
+__all__ = ["told"]
+
+LIMIT_MAX = 1_000
+_SIDES = {"given": "grantor", "got": "requester", "own": "own"}
+
+
+@operation("reservation.list")
+def reservation_list(
+    host: Host,
+    *,
+    partner: str | None = None,
+    item: str | None = None,
+    side: str | None = None,
+    all: bool = False,
+    limit: int = 50,
+) -> dict[str, Any]:
+    """Holds that stand or are asked for, by their end; with `all` also what has ended and what orders took up."""
+    if not 0 < limit <= LIMIT_MAX:
+        raise RefusedError(f"limit: 1 to {LIMIT_MAX}", code="bad-argument")
+    if side is not None and side not in _SIDES:
+        raise RefusedError(f"side: {', '.join(_SIDES)}", code="bad-argument")
+
+    def query(tx: Transaction) -> list[dict[str, Any]]:
+        rows: list[ReservationRow] = []
+        for key in [None] if item is None else _keys(tx, item):
+            rows += tx.reservations.search(
+                partner_id=partner,
+                item_key=key,
+                role=_SIDES[side] if side else None,
+                which="" if all else "open",
+                limit=limit,
+            )
+        now = host.ctx.now_micros()
+        return [told(tx, row, now) for row in rows[:limit]]
+
+    found = host.store.read(query)
+    return {"reservations": found, "more": len(found) == limit}
+
+
+def _keys(tx: Transaction, item: str) -> list[str]:
+    own = tx.partners.own().partner_id
+    names = [item, number_key(item, own)] + ([f"gtin:{item:0>14}"] if is_gtin(item) else [])
+    return [name for name in names if name.startswith(("gtin:", "no:"))]
+
+
+@operation("reservation.show")
+def reservation_show(host: Host, *, reservation: str, partner: str | None = None) -> dict[str, Any]:
+    """One hold; partners choose ids, so `partner` may be needed."""
+    now = host.ctx.now_micros()
+    return host.store.read(lambda tx: told(tx, reservations.find(tx, reservation, partner_id=partner), now))
+
+
+@operation("reservation.request")
+def reservation_request(
+    host: Host,
+    *,
+    partner: str,
+    lines: list[dict[str, Any]],
+    unit: str = "C62",
+    location: str = "",
+    seconds: int | None = None,
+    complete: bool = False,
+) -> dict[str, Any]:
+    """Ask a partner to hold stock: lines of `item` and `quantity`, for so many seconds."""
+    wanted = []
+    until = _until(host, seconds)
+
+    def use_case(tx: Transaction) -> dict[str, Any]:
+        own = tx.partners.own().partner_id
+        for place, line in enumerate(lines):
+            item = str(line.get("line") or line.get("item") or "")
+            if not item or line.get("quantity") is None:
+                raise RefusedError(f"lines[{place}]: item and quantity are expected", code="bad-argument")
+            quantity = Quantity.parse(str(line["quantity"]), unit)
+            wanted.append(
+                reservations.Wanted(
+                    item=_item(item, own),
+                    quantity=quantity,
+                    location=location,
+                    item_key=_keys(tx, item)[-1],
+                )
+            )
+        made = reservations.request(
+            tx, host.ctx, partner, wanted, hold_until=until, mode="complete" if complete else "partial"
+        )
+        now = host.ctx.now_micros()
+        return {
+            "request": made.number,
+            "document": made.document_id,
+            "reservations": [told(tx, row, now) for row in made.rows],
+        }
+
+    result = host.store.write(use_case)
+    _wake(host, partner)
+    return result
+
+
+def _item(number: str, own: str) -> ItemRef:
+    """By GTIN, or by our number and the partner's, whichever it turns out to be."""
+    if is_gtin(number):
+        return ItemRef(gtin=number)
+    return ItemRef(seller_number=number, buyer_number=number, buyer=own)
+
+
+def _until(host: Host, seconds: int | None) -> datetime:
+    asked = host.ctx.settings.reservations.hold_seconds if seconds is None else seconds
+    if asked < 1:
+        raise RefusedError("seconds: at least 1", code="bad-argument")
+    return host.ctx.now() + timedelta(seconds=asked)
+
+
+@operation("reservation.extend")
+def reservation_extend(
+    host: Host, *, reservation: str, seconds: int | None = None, partner: str | None = None
+) -> dict[str, Any]:
+    """Ask for a later end, so many seconds from now."""
+    until = _until(host, seconds)
+
+    def use_case(tx: Transaction) -> dict[str, Any]:
+        row = reservations.extend(tx, host.ctx, reservation, until, partner_id=partner)
+        return told(tx, row, host.ctx.now_micros())
+
+    result = host.store.write(use_case)
+    _wake(host, result["partner_id"])
+    return {**result, "asked_until": moment(wire.micros(until))}
+
+
+@operation("reservation.release")
+def reservation_release(
+    host: Host, *, reservation: str, reason: str = "", partner: str | None = None
+) -> dict[str, Any]:
+    """Give a hold back, or take back one that we gave."""
+
+    def use_case(tx: Transaction) -> dict[str, Any]:
+        row = reservations.release(tx, host.ctx, reservation, reason, partner_id=partner)
+        return told(tx, row, host.ctx.now_micros())
+
+    result = host.store.write(use_case)
+    _wake(host, result["partner_id"])
+    return result
+
+
+@operation("reservation.verify")
+def reservation_verify(host: Host) -> dict[str, Any]:
+    """Compare every counter with the sum of its holds and orders."""
+    found = host.store.read(reservations.verify)
+    return {
+        "good": not found,
+        "differences": [
+            {
+                "item_key": one.item_key,
+                "location": one.location,
+                "reserved": number_text(one.reserved),
+                "reserved_summed": number_text(one.reserved_summed),
+                "allocated": number_text(one.allocated),
+                "allocated_summed": number_text(one.allocated_summed),
+            }
+            for one in found
+        ],
+    }
+
+
+def _wake(host: Host, partner_id: str) -> None:
+    if host.live is not None and partner_id:
+        host.live.wake([partner_id])
+
+
+def told(tx: Transaction, row: ReservationRow, now: int) -> dict[str, Any]:
+    """A hold as JSON tells it; one whose time is up is expired, whether or not that was put down yet."""
+    partner = tx.partners.get(row.partner_id) if row.partner_id else None
+    over = row.state in reservation.OPEN and row.expires_at <= now
+    return {
+        "reservation": row.reservation_id,
+        "side": next(side for side, role in _SIDES.items() if role == row.role),
+        "partner_id": row.partner_id,
+        "partner": partner.name if partner else "",
+        "state": "expired" if over else row.state,
+        "item_key": row.item_key,
+        "location": row.location,
+        "quantity": number_text(row.quantity),
+        "granted": number_text(row.granted),
+        "unit": row.unit,
+        "takes": number_text(row.held),
+        "request": row.request,
+        "expires_at": moment(row.expires_at) if row.expires_at else "",
+        "seconds_left": max(0, (row.expires_at - now) // 1_000_000) if row.state in reservation.OPEN else 0,
+        "extensions": row.extensions,
+        "customer_order": row.customer_order,
+        "order_id": row.order_id,
+        "line": row.line_id,
+        "reason": row.reason,
+        "changed_at": moment(row.at),
+    }
