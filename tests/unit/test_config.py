@@ -80,6 +80,10 @@ def test_the_example_is_read_whole(project_root: Path) -> None:
         ("[retention.days]\nOrder = 0", 'retention.days."Order"', "1 to"),
         ('[partners."0088:1"]\nprice_percent = "1"', 'partners."0088:1".price_percent', "number"),
         ('[partners."0088:1"]\nprice_percent = nan', 'partners."0088:1".price_percent', ""),
+        ('[partners."0088:1"]\nincoterms = "FOT"', 'partners."0088:1".incoterms', "EXW, FCA"),
+        ('[partners."0088:1"]\nincoterms_place = "Kiel"', 'partners."0088:1".incoterms', "a rule"),
+        ('[partners."0088:1"]\ndiscount_percent = 2', 'partners."0088:1".discount_days', "both"),
+        ('[partners."0088:1"]\ndays_late = true', 'partners."0088:1".days_late', "whole number"),
         ('[partners."0088:1"]\ncolour = 1', 'partners."0088:1".colour', "not known"),
     ],
 )
