@@ -1,0 +1,187 @@
+"""A sourcing problem as JSON text and back, so that a decision is kept with exactly what it was made of.
+
+Fields that have their default are left out; numbers are decimal texts, days ISO dates, sets sorted lists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from node.core.sourcing.problem import (
+    DemandLine,
+    OrderDemand,
+    Policy,
+    Problem,
+    Service,
+    Source,
+    Supply,
+    Weights,
+)
+from node.errors import RefusedError
+
+__all__ = ["VERSION", "from_fields", "from_json", "to_fields", "to_json"]
+
+VERSION = 1
+"""Stands in every text; a text of another version is refused."""
+
+_CLASSES = (Problem, OrderDemand, DemandLine, Policy, Weights, Source, Supply, Service)
+_MISSING = dataclasses.MISSING
+_DIGITS_MAX = 40
+
+Encode = Callable[[Any], Any]
+Decode = Callable[[Any], Any]
+
+
+def to_json(problem: Problem) -> str:
+    """The problem as compact JSON text; the same problem gives the same text."""
+    return json.dumps(to_fields(problem), ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str) -> Problem:
+    """The problem in this text. Raises RefusedError ``bad-problem`` when it is none, or of another version."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _bad("it is no JSON") from None
+    return from_fields(fields)
+
+
+def to_fields(problem: Problem) -> dict[str, Any]:
+    """The problem as plain dicts and lists."""
+    return {"version": VERSION, **_encode(problem)}
+
+
+def from_fields(fields: Any) -> Problem:
+    """The problem in plain dicts and lists. Raises RefusedError ``bad-problem``."""
+    if not isinstance(fields, dict) or fields.get("version") != VERSION:
+        raise _bad(f'"version": {VERSION} is expected')
+    rest = {name: value for name, value in fields.items() if name != "version"}
+    try:
+        made = _decode(Problem, rest)
+    except (ValueError, TypeError, ArithmeticError, KeyError, RecursionError) as error:
+        raise _bad(str(error)[:200]) from None
+    assert isinstance(made, Problem)
+    return made
+
+
+def _bad(why: str) -> RefusedError:
+    return RefusedError(
+        f"this is no sourcing problem: {why}", code="bad-problem", hint="it was not written by this version of the node"
+    )
+
+
+def _encode(value: Any) -> dict[str, Any]:
+    made = {}
+    cls: Any = type(value)
+    for name, default, encode in _encoders(cls):
+        found = getattr(value, name)
+        if found is not default and found != default:
+            made[name] = encode(found)
+    return made
+
+
+@cache
+def _encoders(cls: type) -> tuple[tuple[str, Any, Encode], ...]:
+    kinds = get_type_hints(cls)
+    made = []
+    for one in dataclasses.fields(cls):
+        default = one.default if one.default_factory is _MISSING else one.default_factory()
+        made.append((one.name, default, _encoder(kinds[one.name])))
+    return tuple(made)
+
+
+def _encoder(kind: Any) -> Encode:
+    kind = _plain(kind)
+    if kind in _CLASSES:
+        return _encode
+    if kind is Decimal:
+        return lambda value: f"{value:f}" if value.is_finite() else str(value)
+    if kind is date:
+        return lambda value: value.isoformat()
+    if get_origin(kind) is tuple:
+        inner = _encoder(get_args(kind)[0])
+        return lambda value: [inner(one) for one in value]
+    if get_origin(kind) is frozenset:
+        return sorted
+    if get_origin(kind) is Mapping:
+        return lambda value: [[*key, f"{amount:f}"] for key, amount in sorted(value.items())]
+    return lambda value: value
+
+
+def _plain(kind: Any) -> Any:
+    """The kind without "or None"."""
+    if get_origin(kind) is UnionType:
+        return next(one for one in get_args(kind) if one is not type(None))
+    return kind
+
+
+def _decode(cls: type, fields: Any) -> Any:
+    if not isinstance(fields, dict):
+        raise TypeError(f"{cls.__name__}: an object is expected")
+    decoders = _decoders(cls)
+    made = {}
+    for name, value in fields.items():
+        if name not in decoders:
+            raise ValueError(f"{cls.__name__} has no field {name!r}")
+        decode, optional = decoders[name]
+        if value is None and not optional:
+            raise ValueError(f"{cls.__name__}.{name}: a value is expected")
+        made[name] = None if value is None else decode(value)
+    return cls(**made)
+
+
+@cache
+def _decoders(cls: type) -> dict[str, tuple[Decode, bool]]:
+    return {
+        name: (_decoder(kind), get_origin(kind) is UnionType)
+        for name, kind in get_type_hints(cls).items()
+        if not name.startswith("_")
+    }
+
+
+def _decoder(kind: Any) -> Decode:
+    kind = _plain(kind)
+    if kind in _CLASSES:
+        return lambda value: _decode(kind, value)
+    if kind is Decimal:
+        return _decimal
+    if kind is date:
+        return date.fromisoformat
+    if get_origin(kind) is tuple:
+        inner = _decoder(get_args(kind)[0])
+        return lambda value: tuple(inner(one) for one in _list(value))
+    if get_origin(kind) is frozenset:
+        return lambda value: frozenset(_exact(str)(one) for one in _list(value))
+    if get_origin(kind) is Mapping:
+        return lambda value: {(_exact(str)(a), _exact(str)(b)): _decimal(c) for a, b, c in map(_list, _list(value))}
+    if kind is float:
+        return lambda value: float(_exact(int)(value) if isinstance(value, int) else _exact(float)(value))
+    return _exact(kind)
+
+
+def _exact(kind: type) -> Decode:
+    def take(value: Any) -> Any:
+        if type(value) is not kind:
+            raise TypeError(f"{kind.__name__} is expected, not {value!r:.40}")
+        return value
+
+    return take
+
+
+def _decimal(value: Any) -> Decimal:
+    if not isinstance(value, str) or len(value) > _DIGITS_MAX:
+        raise TypeError(f"a number as text is expected, not {value!r:.40}")
+    return Decimal(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list is expected, not {value!r:.40}")
+    return value

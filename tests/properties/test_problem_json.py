@@ -1,0 +1,113 @@
+"""A sourcing problem survives its text, whatever is in it, and what is no problem is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.core.sourcing.problem import (
+    DemandLine,
+    OrderDemand,
+    Policy,
+    Problem,
+    Service,
+    Source,
+    Supply,
+    Weights,
+)
+from node.core.sourcing.problem_json import from_json, to_json
+from node.errors import RefusedError
+
+texts = st.text(max_size=8)
+numbers = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12)
+days = st.dates(date(2020, 1, 1), date(2040, 1, 1))
+policies = st.builds(
+    Policy,
+    strategy=texts,
+    weights=st.builds(Weights, cost=numbers, speed=numbers),
+    split_orders_max=st.none() | st.integers(1, 9),
+    split_lines=st.booleans(),
+    allowed=st.none() | st.frozensets(texts, max_size=3),
+    distance_max_km=st.none() | numbers,
+    on_failure=st.lists(texts, max_size=2).map(tuple),
+)
+lines = st.builds(
+    DemandLine, line_id=texts, item_key=texts, quantity=numbers, price=st.none() | numbers, splittable=st.booleans()
+)
+orders = st.builds(
+    OrderDemand,
+    order_id=texts,
+    kind=texts,
+    priority=st.integers(0, 9),
+    need_on=st.none() | days,
+    lines=st.lists(lines, max_size=3).map(tuple),
+    policy=policies,
+)
+problems = st.builds(
+    Problem,
+    today=days,
+    orders=st.lists(orders, max_size=2).map(tuple),
+    sources=st.lists(st.builds(Source, source_id=texts, ship_on=days, confidence=numbers), max_size=2).map(tuple),
+    supplies=st.lists(
+        st.builds(Supply, source_id=texts, item_key=texts, quantity=numbers, on=days, best_before_on=st.none() | days),
+        max_size=2,
+    ).map(tuple),
+    services=st.lists(
+        st.builds(Service, source_id=texts, order_id=texts, distance_km=st.none() | numbers), max_size=2
+    ).map(tuple),
+    scarcity=st.dictionaries(st.tuples(texts, texts), numbers, max_size=3),
+    gap=st.floats(0, 1),
+    seconds=st.floats(0, 60),
+)
+
+
+@given(problems)
+def test_a_problem_survives_its_text(problem: Problem) -> None:
+    text = to_json(problem)
+    assert from_json(text) == problem
+    assert to_json(from_json(text)) == text
+
+
+def test_what_is_default_is_left_out() -> None:
+    assert to_json(Problem(today=date(2026, 5, 4))) == '{"version":1,"today":"2026-05-04"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "3",
+        "{}",
+        '{"version":2,"today":"2026-05-04"}',
+        '{"version":1}',
+        '{"version":1,"today":"4 May"}',
+        '{"version":1,"today":20260504}',
+        '{"version":1,"today":null}',
+        '{"version":1,"today":"2026-05-04","colour":1}',
+        '{"version":1,"today":"2026-05-04","orders":{}}',
+        '{"version":1,"today":"2026-05-04","orders":[3]}',
+        '{"version":1,"today":"2026-05-04","orders":[{"order_id":3}]}',
+        '{"version":1,"today":"2026-05-04","orders":[{"order_id":"1","priority":true}]}',
+        '{"version":1,"today":"2026-05-04","supplies":[{"source_id":"a"}]}',
+        '{"version":1,"today":"2026-05-04","scarcity":[["a","b"]]}',
+        '{"version":1,"today":"2026-05-04","scarcity":[["a","b",1]]}',
+        '{"version":1,"today":"2026-05-04","gap":"0"}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_problem_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError) as raised:
+        from_json(text)
+    assert raised.value.code == "bad-problem"
+
+
+def test_numbers_keep_their_value() -> None:
+    problem = Problem(
+        today=date(2026, 5, 4), scarcity={("|A", "i"): Decimal("1E+3")}, orders=(OrderDemand(order_id="1"),)
+    )
+    assert from_json(to_json(problem)).scarcity == {("|A", "i"): 1000}
