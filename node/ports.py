@@ -27,6 +27,7 @@ from node.core.promise_rows import (
     LeadTimeRow,
     MeasureDayRow,
     PartnerMeasureRow,
+    SiteLoadRow,
 )
 from node.core.quote_rows import QuoteRow
 from node.core.reservation_rows import ReservationRow, StockCounterRow
@@ -350,6 +351,11 @@ class DemandStore(Protocol):
     def put(self, rows: Sequence[DemandDayRow]) -> None: ...
     def items(self, since: str) -> list[str]:
         """The items with demand on or after the day."""
+
+    def loads(self, day: str) -> list[SiteLoadRow]:
+        """What sites have been given to send on a day."""
+
+    def put_loads(self, rows: Sequence[SiteLoadRow]) -> None: ...
 
 
 class OfferStore(Protocol):

@@ -26,8 +26,8 @@ class SiteSettings:
     """A place that goods are sent from or collected at.
 
     Its ID is our location code, or a partner's id, a bar and the partner's code; `*` stands for any characters, and
-    the first entry that fits holds. A place that no entry names is a warehouse of ours or a supplier's, with these
-    defaults.
+    the first entry that fits holds. A place that no entry names is a warehouse of ours, or a supplier's with the terms
+    that it sent us, and works every day.
     """
 
     kind: str = setting(

@@ -28,6 +28,7 @@ from node.errors import RefusedError
 __all__ = [
     "Cap",
     "Coming",
+    "Factors",
     "Offer",
     "Part",
     "Position",
@@ -75,6 +76,9 @@ class Step(NamedTuple):
     on: date
     quantity: Decimal
 
+
+Factors = Mapping[tuple[str, str], Fraction]
+"""An item's own conversions: (whole unit, part unit) to how many parts are in one."""
 
 Steps = tuple[Step, ...]
 """Growing in both: what may be promised by day; empty where nothing may be."""
@@ -205,7 +209,7 @@ def whole_only(unit: str) -> bool:
     return unit in PIECES or unit[:1] == "X"
 
 
-def in_unit(found: Steps, unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction] | None = None) -> Steps:
+def in_unit(found: Steps, unit: str, to_unit: str, factors: Factors | None = None) -> Steps:
     """The same steps in another unit, rounded down to what can be delivered: 30 pieces are 2 boxes of 12.
 
     Raises RefusedError ``unlike-units`` where nothing leads from one unit to the other, ``inexact-conversion`` where
@@ -218,7 +222,7 @@ def in_unit(found: Steps, unit: str, to_unit: str, factors: Mapping[tuple[str, s
     return _strict(Step(one.on, Decimal(math.floor(Fraction(one.quantity) * many * one_of)) / one_of) for one in found)
 
 
-def multiple_in(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction] | None = None) -> Decimal:
+def multiple_in(unit: str, to_unit: str, factors: Factors | None = None) -> Decimal:
     """Of which number of `to_unit` whole units of a supply in `unit` are multiples; 0 where any quantity can be had.
 
     Raises RefusedError as `in_unit`.
@@ -232,7 +236,7 @@ def multiple_in(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fract
     return Decimal(math.floor(max(many, least) * _SCALED)) / _SCALED
 
 
-def ratio(unit: str, to_unit: str, factors: Mapping[tuple[str, str], Fraction]) -> Fraction:
+def ratio(unit: str, to_unit: str, factors: Factors) -> Fraction:
     """How many `to_unit` one `unit` is, exactly.
 
     Raises RefusedError ``unlike-units`` where nothing leads from one to the other, ``inexact-conversion`` where

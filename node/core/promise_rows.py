@@ -16,6 +16,7 @@ __all__ = [
     "LeadTimeRow",
     "MeasureDayRow",
     "PartnerMeasureRow",
+    "SiteLoadRow",
 ]
 
 
@@ -59,6 +60,15 @@ class DemandDayRow(NamedTuple):
     region: str
     day: str
     unit: str
+    quantity: int
+
+
+class SiteLoadRow(NamedTuple):
+    """How many units a site has been given to send on a day."""
+
+    partner_id: str
+    location: str
+    day: str
     quantity: int
 
 

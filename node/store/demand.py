@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from node.core.promise_rows import DemandDayRow
-from node.store.schema import DEMAND_DAY
+from node.core.promise_rows import DemandDayRow, SiteLoadRow
+from node.store.schema import DEMAND_DAY, SITE_LOAD
 from node.store.session import Session
 from node.store.statements import Compiler, listed, parameter
 
@@ -31,6 +31,10 @@ class DemandStatements:
             )
             .order_by(*DEMAND_DAY.primary_key),
             *("item_keys", "since", "until"),
+        )
+        self.put_loads = sql.bulk(SiteLoadRow, replace=True)
+        self.loads = sql(
+            sa.select(SITE_LOAD).where(SITE_LOAD.c.day == parameter("day")).order_by(*SITE_LOAD.primary_key), "day"
         )
         self.items = sql(
             sa.select(_C.item_key).where(_C.day >= parameter("since")).distinct().order_by(_C.item_key), "since"
@@ -55,3 +59,11 @@ class Demand:
     def items(self, since: str) -> list[str]:
         """The items with demand on or after the day."""
         return self._session.values(self._sql.items, since)
+
+    def loads(self, day: str) -> list[SiteLoadRow]:
+        """What sites have been given to send on a day."""
+        return self._session.all(SiteLoadRow._make, self._sql.loads, day)
+
+    def put_loads(self, rows: Sequence[SiteLoadRow]) -> None:
+        """Insert or replace by (day, partner_id, location)."""
+        self._session.put(self._sql.put_loads, rows)

@@ -28,6 +28,7 @@ from node.core.promise_rows import (
     LeadTimeRow,
     MeasureDayRow,
     PartnerMeasureRow,
+    SiteLoadRow,
 )
 from node.core.quote_rows import QuoteRow
 from node.core.reservation_rows import ReservationRow, StockCounterRow
@@ -304,6 +305,8 @@ LEAD_TIME = _table("lead_time", LeadTimeRow, ["partner_id", "stage", "days"], _w
 
 DEMAND_DAY = _table("demand_day", DemandDayRow, ["item_key", "day", "region", "unit"])
 
+SITE_LOAD = _table("site_load", SiteLoadRow, ["day", "partner_id", "location"])
+
 ITEM_OFFER = _table("item_offer", ItemOfferRow, ["item_key", "partner_id"], _index("ix_item_offer_of", "partner_id"))
 
 ITEM_PRICE = _table("item_price", ItemPriceRow, ["item_key", "partner_id", "currency", "minimum", "valid_from"])
@@ -483,6 +486,7 @@ TABLES: dict[type, sa.Table] = {
     MeasureDayRow: MEASURE_DAY,
     LeadTimeRow: LEAD_TIME,
     DemandDayRow: DEMAND_DAY,
+    SiteLoadRow: SITE_LOAD,
     ItemOfferRow: ITEM_OFFER,
     ItemPriceRow: ITEM_PRICE,
     DisruptionRow: DISRUPTION,
