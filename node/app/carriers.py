@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
-from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from node.config.kept import Kept
 from node.core.finding import Finding
 from node.core.freight import Quotation, QuoteRequest, RateTable, Shipment, findings, quote, usable
 from node.core.quote_rows import QuoteRow
+from node.core.sharing import matches
 from node.core.sourcing.problem import OrderDemand, Service, Source
 from node.core.vicinity import Places
 from node.errors import ConfigError
@@ -263,7 +263,7 @@ def _service(source: Source, order: OrderDemand, **more: Any) -> Service:
 
 
 def _serves(one: CarrierSettings, source: Source) -> bool:
-    return any(fnmatchcase(source.source_id, pattern) for pattern in one.sources)
+    return any(matches(pattern, source.source_id) for pattern in one.sources)
 
 
 def _weight(order: OrderDemand) -> Decimal:

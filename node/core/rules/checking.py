@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
 from node.core.finding import Finding
 from node.core.iso_codes import is_country
@@ -18,14 +17,13 @@ from node.core.rules.values import (
     RuleSet,
     Strategy,
 )
+from node.core.sharing import matches
 from node.core.sourcing.problem import Source
 
 __all__ = ["FATAL", "findings", "findings_for"]
 
 FATAL = frozenset({"unknown-strategy", "cycle", "no-rules", "matches-nothing", "duplicate-rule"})
 """Findings with which a rule set is not used."""
-
-_UPPER_ONLY = ("countries",)
 
 
 def findings(rule_set: RuleSet) -> list[Finding]:
@@ -192,12 +190,5 @@ def _implied(name: str, wide: Conditions, narrow: Conditions) -> bool:
         return all(any(code.startswith(one) for one in asked) for code in given)
     if name in ("order_types", "countries"):
         return set(given) <= set(asked)
-    return all(any(_wider(other, one) for other in asked) for one in given)
-
-
-def _wider(wide: str, narrow: str) -> bool:
-    """Whether a pattern surely holds whatever the other one does."""
-    if wide == narrow or not set("*?[") & set(narrow):
-        return fnmatchcase(narrow, wide)
-    start = wide.removesuffix("*")
-    return wide.endswith("*") and not set("*?[") & set(start) and narrow.startswith(start)
+    # A pattern that matches another one's own text holds wherever that one does.
+    return all(any(matches(other, one) for other in asked) for one in given)

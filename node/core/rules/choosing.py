@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any
 
 from node.core.freight.table import normal_postal_code
@@ -20,6 +19,7 @@ from node.core.rules.values import (
     RuleSet,
     Strategy,
 )
+from node.core.sharing import matches
 from node.core.sourcing.problem import OrderDemand, Policy, Source, Weights
 
 __all__ = [
@@ -154,7 +154,7 @@ def preferences(rule_set: RuleSet, sources: Iterable[Source]) -> dict[str, Decim
     count = len(rule_set.prefer)
     found = {}
     for source in sources:
-        places = (place for place, one in enumerate(rule_set.prefer) if fnmatchcase(source.source_id, one))
+        places = (place for place, one in enumerate(rule_set.prefer) if matches(one, source.source_id))
         place = next(places, count)
         found[source.source_id] = Decimal(count - place) / count if count else _ZERO
     return found
@@ -178,7 +178,7 @@ def _to(limit: Decimal, value: Decimal | None) -> bool:
 
 
 def _like(text: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(text, one) for one in patterns)
+    return any(matches(one, text) for one in patterns)
 
 
 _CONDITIONS: Mapping[str, Callable[[Any, OrderFacts], bool]] = {

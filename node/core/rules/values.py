@@ -69,7 +69,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """When a rule holds: all conditions that are stated do. Texts are patterns with * and ?; empty is no condition."""
+    """When a rule holds: all conditions that are stated do. Texts are patterns with *; empty is no condition."""
 
     order_types: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
