@@ -141,7 +141,9 @@ def cells(problem: Problem) -> list[list[Pick | None]]:
                             pick = Pick(order, line, position, service, day, quantity)
                             if not [
                                 one
-                                for one in broken_limits(problem, found, settle(problem, found, [pick]).assignments)
+                                for one in broken_limits(
+                                    problem, found, settle(problem, found, [pick], ()).assignments, ()
+                                )
                                 if "leaves before" in one or "too late" in one or "excluded" in one or "farther" in one
                             ]:
                                 choices.append(pick)
@@ -154,8 +156,8 @@ def everything(problem: Problem) -> Iterator[Decimal]:
     """The cost of every permitted assignment."""
     found = index(problem)
     for chosen in product(*cells(problem)):
-        settled = settle(problem, found, [pick for pick in chosen if pick is not None])
-        if not broken_limits(problem, found, settled.assignments):
+        settled = settle(problem, found, [pick for pick in chosen if pick is not None], found.orders.values())
+        if not broken_limits(problem, found, settled.assignments, found.orders.values()):
             yield settled.cost
 
 

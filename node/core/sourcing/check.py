@@ -15,7 +15,7 @@ __all__ = ["broken_limits", "violations"]
 def violations(problem: Problem, plan: Plan) -> list[str]:
     """What the plan does that it may not do, or leaves unsaid; none for a plan that may be carried out."""
     found = index(problem)
-    broken = broken_limits(problem, found, plan.assignments)
+    broken = broken_limits(problem, found, plan.assignments, found.orders.values())
     told: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for piece in plan.assignments:
         told[piece.order_id, piece.line_id] += piece.quantity
@@ -32,16 +32,21 @@ def violations(problem: Problem, plan: Plan) -> list[str]:
     return broken
 
 
-def broken_limits(problem: Problem, found: Index, pieces: Iterable[Assignment]) -> list[str]:
-    """The hard limits that the pieces break."""
-    pieces = list(pieces)
+def broken_limits(
+    problem: Problem, found: Index, given: Iterable[Assignment], orders: Iterable[OrderDemand]
+) -> list[str]:
+    """The hard limits that the pieces break, which are of these orders."""
+    pieces = list(given)
+    of_order: dict[str, list[Assignment]] = defaultdict(list)
+    for piece in pieces:
+        of_order[piece.order_id].append(piece)
     broken = [fault for piece in pieces if (fault := _piece_fault(problem, found, piece))]
     if broken:
         return broken
     return [
         *_pools(problem, found, pieces),
         *_minimums(problem, found, pieces),
-        *(fault for order in found.orders.values() for fault in _order_faults(found, order, pieces)),
+        *(fault for order in orders for fault in _order_faults(found, order, of_order[order.order_id])),
     ]
 
 
@@ -79,11 +84,12 @@ def _pools(problem: Problem, found: Index, pieces: list[Assignment]) -> list[str
         if sold > problem.supplies[at].quantity
     ]
     for source in found.sources.values():
-        if source.capacity_left is not None and units[source.source_id] > source.capacity_left:
-            broken.append(f"{source.source_id}: {units[source.source_id]} over the capacity of {source.capacity_left}")
-        spent = worth[source.partner_id] if source.partner_id else ZERO
-        if source.credit_left is not None and spent > max(ZERO, source.credit_left):
-            broken.append(f"{source.source_id}: {spent} over the credit of {source.credit_left}")
+        used = units[source.source_id]
+        if source.capacity_left is not None and used > 0 and used > source.capacity_left:
+            broken.append(f"{source.source_id}: {used} over the capacity of {source.capacity_left}")
+    for partner_id, credit in found.credit.items():
+        if worth[partner_id] > credit:
+            broken.append(f"{partner_id}: {worth[partner_id]} over the credit of {credit}")
     return broken
 
 
@@ -106,9 +112,8 @@ def _minimums(problem: Problem, found: Index, pieces: list[Assignment]) -> list[
     return broken + [f"{'/'.join(key)}: {units[key]} below the minimum" for key in units if units[key] < least[key]]
 
 
-def _order_faults(found: Index, order: OrderDemand, all_pieces: list[Assignment]) -> list[str]:
+def _order_faults(found: Index, order: OrderDemand, pieces: list[Assignment]) -> list[str]:
     """Splits, whole lines, kits, and all or nothing."""
-    pieces = [piece for piece in all_pieces if piece.order_id == order.order_id]
     broken = []
     policy, lines = order.policy, found.lines[order.order_id]
     used = {piece.source_id for piece in pieces}

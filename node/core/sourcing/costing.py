@@ -105,7 +105,7 @@ def unit_costs(
     }
 
 
-def settle(problem: Problem, found: Index, picks: Iterable[Pick]) -> Settled:
+def settle(problem: Problem, found: Index, picks: Iterable[Pick], orders: Iterable[OrderDemand]) -> Settled:
     """Price the pieces and say what stays open. Fixed costs are on the first piece that they belong to."""
     once: set[tuple[str, ...]] = set()
     served: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -119,7 +119,7 @@ def settle(problem: Problem, found: Index, picks: Iterable[Pick]) -> Settled:
     totals = {part: sum((one.costs.get(part, ZERO) for one in assignments), ZERO) for part in COST_PARTS}
     totals["unfilled"] = ZERO
     open_lines = []
-    for order in found.orders.values():
+    for order in orders:
         for line in found.lines[order.order_id].values():
             if line_fault(line):
                 open_lines.append((order, line, ZERO if not line.quantity.is_finite() else max(ZERO, line.quantity)))

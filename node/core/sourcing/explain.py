@@ -152,7 +152,7 @@ def _dearer(
     weights = order.policy.weights
     here = sum(unit_costs(problem, order, line, source, supply, service, ship_on).values(), ZERO) * quantity
     here += source.handling_per_line * weights.cost
-    used = taken.sources[order.order_id]
+    used = taken.sources.get(order.order_id, set())
     if source.source_id not in used:
         here += (service.cost_fixed + source.handling_per_order) * weights.cost + weights.parcels
         here += order.policy.split_cost * weights.cost if used else ZERO

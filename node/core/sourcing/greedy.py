@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from node.core.sourcing.costing import Pick
 from node.core.sourcing.grid import Grid, day_of
-from node.core.sourcing.limits import step_of
+from node.core.sourcing.limits import Index, step_of
 from node.core.sourcing.problem import ZERO, Problem, Supply
 
 __all__ = ["greedy"]
@@ -50,15 +50,12 @@ class _Trial:
 class _Greedy:
     """The grid of a problem, as lists, and what is left of it."""
 
-    def __init__(self, problem: Problem, grid: Grid, columns: Sequence[int]) -> None:
+    def __init__(self, problem: Problem, found: Index, grid: Grid, columns: Sequence[int]) -> None:
         self.problem, self.grid = problem, grid
-        self.left = _Left()
+        self.left = _Left(credit=dict(found.credit))
         for number, source in enumerate(grid.sources):
             if source.capacity_left is not None:
                 self.left.capacity[number] = source.capacity_left
-            if source.credit_left is not None and source.partner_id:
-                known = self.left.credit.get(source.partner_id, source.credit_left)
-                self.left.credit[source.partner_id] = max(ZERO, min(known, source.credit_left))
         self.by_line: dict[int, list[int]] = defaultdict(list)
         for at in columns:
             self.by_line[int(grid.col_line[at])].append(at)
@@ -221,9 +218,9 @@ def _become(trial: _Trial, other: _Trial) -> None:
     trial.sources, trial.worth = other.sources, other.worth
 
 
-def greedy(problem: Problem, grid: Grid, columns: Sequence[int], lines: Sequence[int]) -> list[Pick]:
+def greedy(problem: Problem, found: Index, grid: Grid, columns: Sequence[int], lines: Sequence[int]) -> list[Pick]:
     """Pieces for these lines of the grid from these columns: urgent orders first, then by date wanted, then by id."""
-    filler = _Greedy(problem, grid, columns)
+    filler = _Greedy(problem, found, grid, columns)
     by_order: dict[int, list[int]] = defaultdict(list)
     for line in lines:
         by_order[int(grid.line_order[line])].append(line)

@@ -6,6 +6,7 @@ A parcel is what leaves one source for one order on one day by one service. Good
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -106,7 +107,11 @@ def day_of(ordinal: int) -> date:
 
 
 def _float(value: Decimal) -> float:
-    return float(value) if not value.is_snan() else float("nan")
+    """A decimal as a float that is never mistaken for zero, and not a number rather than an error."""
+    if value.is_snan():
+        return float("nan")
+    number = float(value)
+    return number if number or not value else math.copysign(5e-324, value)
 
 
 def floats(values: Iterable[Decimal]) -> Floats:
@@ -139,6 +144,7 @@ def _supplies(problem: Problem, found: Index, numbers: dict[str, int]) -> _Suppl
     )
     limit = float(LIMIT)
     good = (taken.source >= 0) & (taken.quantity > 0) & (np.abs(multiple) <= limit)
+    good &= (multiple <= 0) | (multiple >= float(STEP_MIN))
     for figures in (taken.quantity, taken.cost, taken.minimum, taken.sure, taken.scarcity):
         good &= (figures >= 0) & (figures <= limit)
     for item_key, positions in found.supplies.items():
@@ -149,6 +155,12 @@ def _supplies(problem: Problem, found: Index, numbers: dict[str, int]) -> _Suppl
 
 def build(problem: Problem, found: Index) -> Grid:
     """All candidates of the problem that keep the hard limits of a single candidate."""
+    # What is absurd is left out by comparison; on the way there it may overflow.
+    with np.errstate(all="ignore"):
+        return _build(problem, found)
+
+
+def _build(problem: Problem, found: Index) -> Grid:
     grid = Grid(orders=list(found.orders.values()), sources=list(found.sources.values()))
     numbers = {source.source_id: number for number, source in enumerate(grid.sources)}
     supplies = _supplies(problem, found, numbers)
@@ -189,7 +201,8 @@ def _routes(
                 os_source.append(at)
         os_of.append(row)
     grid.os_order, grid.os_source = np.array(os_order, np.int64), np.array(os_source, np.int64)
-    grid.split = np.array([_float(order.policy.split_cost * order.policy.weights.cost) for order in grid.orders])
+    policies = [order.policy for order in grid.orders]
+    grid.split = floats(one.split_cost for one in policies) * floats(one.weights.cost for one in policies)
     handling = floats(source.handling_per_order for source in grid.sources)
     weight = floats(order.policy.weights.cost for order in grid.orders)
     grid.os_fixed = handling[grid.os_source] * weight[grid.os_order]
@@ -280,7 +293,7 @@ def _parcels(grid: Grid, services_of: list[list[int]], pair_os: Ints, ready: Int
     weights = [grid.orders[number].policy.weights for number in grid.os_order[grid.parcel_os]]
     grid.parcel_fixed = np.array(
         [
-            _float(grid.services[service].cost_fixed * weight.cost + weight.parcels)
+            _float(grid.services[service].cost_fixed) * _float(weight.cost) + _float(weight.parcels)
             for service, weight in zip(flat, weights, strict=True)
         ],
         np.float64,

@@ -37,17 +37,26 @@ class Index:
     """item key to the positions of its supplies"""
     services: dict[tuple[str, str], list[Service]] = field(default_factory=lambda: defaultdict(list))
     """(order id, source id) to its services"""
+    credit: dict[str, Decimal] = field(default_factory=dict)
+    """By partner: the least that one of its sources tells, not below 0; without those that tell absurd figures."""
 
 
 def index(problem: Problem) -> Index:
     """Look-ups of the problem."""
     found = Index()
     for source in problem.sources:
-        found.sources.setdefault(source.source_id, source)
+        if source.source_id in found.sources:
+            continue
+        found.sources[source.source_id] = source
+        if source.partner_id and source.credit_left is not None and not source_fault(source):
+            left = max(ZERO, source.credit_left)
+            found.credit[source.partner_id] = min(left, found.credit.get(source.partner_id, left))
     for order in problem.orders:
         if order.order_id not in found.orders:
             found.orders[order.order_id] = order
-            found.lines[order.order_id] = {line.line_id: line for line in reversed(order.lines)}
+            lines = found.lines[order.order_id] = {}
+            for line in order.lines:
+                lines.setdefault(line.line_id, line)
     for position, supply in enumerate(problem.supplies):
         found.supplies[supply.item_key].append(position)
     for service in problem.services:
@@ -120,7 +129,7 @@ def source_fault(source: Source) -> str:
 def supply_fault(supply: Supply, scarcity: Decimal) -> str:
     """Why a supply's figures cannot be used, or ""."""
     figures = (supply.quantity, supply.unit_cost, supply.minimum, supply.confidence, scarcity)
-    if not sane(*figures) or not (supply.multiple.is_finite() and abs(supply.multiple) <= LIMIT):
+    if not sane(*figures) or not sane(supply.multiple.copy_abs()) or 0 < supply.multiple < STEP_MIN:
         return "the supply's figures are absurd"
     return "no stock" if supply.quantity <= 0 else ""
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 
-from node.core.sourcing.grid import Floats, Grid, Ints
+from node.core.sourcing.grid import Floats, Grid, Ints, floats
+from node.core.sourcing.limits import Index
 from node.core.sourcing.milp import Coupling
 
 __all__ = ["Part", "parts"]
 
+INFINITE = Decimal("Infinity")
 NEAR = 1e-9
 """Pools that are this near to their limit count as scarce: floats decide nothing on the edge."""
 
@@ -29,9 +32,9 @@ class Part:
     pools: list[Coupling] = field(default_factory=list)
 
 
-def parts(grid: Grid) -> list[Part]:
+def parts(grid: Grid, index: Index) -> list[Part]:
     """The parts, in the order of their first orders. Orders without lines are in none."""
-    pools = _scarce_stock(grid) + _scarce_sources(grid)
+    pools = _scarce_stock(grid) + _scarce_sources(grid, index)
     col_order = grid.line_order[grid.col_line]
     leader = list(range(len(grid.orders)))
 
@@ -89,15 +92,13 @@ def _scarce_stock(grid: Grid) -> list[Coupling]:
     return [Coupling(columns, [1.0] * len(columns), float(grid.stock[pool])) for pool, columns in members.items()]
 
 
-def _scarce_sources(grid: Grid) -> list[Coupling]:
+def _scarce_sources(grid: Grid, index: Index) -> list[Coupling]:
     """Capacity by source, credit by partner."""
     found: list[Coupling] = []
     if not len(grid.cost):
         return found
     col_source = grid.os_source[grid.parcel_os[grid.col_parcel]]
-    capacity = np.array(
-        [np.inf if one.capacity_left is None else float(one.capacity_left) for one in grid.sources], np.float64
-    )
+    capacity = floats(INFINITE if one.capacity_left is None else one.capacity_left for one in grid.sources)
     if np.isfinite(capacity).any():
         wanted = _wanted(grid, col_source, len(grid.sources))
         scarce = np.flatnonzero(wanted > capacity * (1 - NEAR))
@@ -105,13 +106,8 @@ def _scarce_sources(grid: Grid) -> list[Coupling]:
             if columns:
                 found.append(Coupling(columns, [1.0] * len(columns), float(capacity[pool])))
     partners: dict[str, int] = {}
-    credit: list[float] = []
     number = np.array([partners.setdefault(one.partner_id, len(partners)) for one in grid.sources], np.int64)
-    credit = [np.inf] * len(partners)
-    for source, at in zip(grid.sources, number.tolist(), strict=True):
-        if source.partner_id and source.credit_left is not None:
-            credit[at] = min(credit[at], max(0.0, float(source.credit_left)))
-    limits = np.array(credit)
+    limits = floats(index.credit.get(partner_id, INFINITE) for partner_id in partners)
     if np.isfinite(limits).any():
         col_partner = number[col_source]
         wanted = _wanted(grid, col_partner, len(partners), grid.worth)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from node.core.sourcing.check import is_whole
 from node.core.sourcing.costing import Settled
 from node.core.sourcing.limits import Index, line_fault, policy_fault, refusal, step_of
-from node.core.sourcing.problem import ZERO, Assignment, DemandLine, OrderDemand, Problem, Service, Supply, Unfilled
+from node.core.sourcing.problem import Assignment, DemandLine, OrderDemand, Problem, Service, Supply, Unfilled
 
 __all__ = ["Taken", "first_refusal", "not_taken", "open_lines", "services_of", "tally"]
 
@@ -122,24 +122,18 @@ def not_taken(
         return NO_STOCK_LEFT
     if left < step_of(supply) or quantity < step_of(supply):
         return f"sold in multiples of {step_of(supply)}"
-    if min(left, quantity) < supply.minimum and source.source_id not in taken.sources[order.order_id]:
+    if min(left, quantity) < supply.minimum and source.source_id not in taken.sources.get(order.order_id, ()):
         return f"minimum quantity {supply.minimum}"
-    used = taken.sources[order.order_id]
+    used = taken.sources.get(order.order_id, set())
     if policy.split_orders_max is not None and source.source_id not in used and len(used) >= policy.split_orders_max:
         return f"split limit: {policy.split_orders_max} sources"
     if is_whole(order, line) and left < line.quantity:
         return "the line may not be split, and this source has not all of it"
     if source.capacity_left is not None and taken.units[source.source_id] + step_of(supply) > source.capacity_left:
         return "no capacity left"
-    if source.partner_id and supply.unit_cost > 0:
-        limits = [
-            one.credit_left
-            for one in found.sources.values()
-            if one.partner_id == source.partner_id and one.credit_left is not None
-        ]
-        spent = taken.worth[source.partner_id] + step_of(supply) * supply.unit_cost
-        if limits and spent > max(ZERO, min(limits)):
-            return "no credit left"
+    credit = found.credit.get(source.partner_id)
+    if credit is not None and taken.worth[source.partner_id] + step_of(supply) * supply.unit_cost > credit:
+        return "no credit left"
     if source.source_id not in used and min(left, quantity) * supply.unit_cost < source.order_minimum:
         return f"order minimum {source.order_minimum} not reached"
     return ""

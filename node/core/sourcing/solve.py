@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from node.core.sourcing.check import broken_limits
 from node.core.sourcing.costing import Pick, Settled, settle
 from node.core.sourcing.greedy import greedy, to_pick
@@ -21,6 +23,7 @@ from node.core.sourcing.milp import solve_model
 from node.core.sourcing.parts import Part, parts
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.reasons import open_lines
+from node.core.sourcing.single import plant_location, rows_of
 
 __all__ = ["fallback", "solve"]
 
@@ -45,7 +48,7 @@ def solve(problem: Problem) -> Plan:
     grid = build(problem, found)
     left = problem.seconds
     solved = []
-    for part in parts(grid):
+    for part in parts(grid, found):
         one = _solve_part(problem, found, grid, part, left)
         left = max(0.0, left - (one.seconds or 0.0))
         solved.append(one)
@@ -56,33 +59,61 @@ def fallback(problem: Problem) -> Plan:
     """The greedy plan: what `solve` gives where the solver fails; keeps all hard limits."""
     found = index(problem)
     grid = build(problem, found)
-    picks = _checked_greedy(problem, found, grid, range(len(grid.cost)), range(len(grid.lines)))
+    everything = Part(list(range(len(grid.orders))), list(range(len(grid.lines))), list(range(len(grid.cost))))
+    picks = _checked_greedy(problem, found, grid, everything)
     return _plan(problem, found, grid, [_Solved(picks, "fallback", float("-inf"), None)])
 
 
 def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds: float) -> _Solved:
     if not part.columns:
         return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
+    alone = _alone(grid, part)
+    if alone is not None:
+        picks = _exact(problem, grid, part.columns, alone)
+        cost, faults = _judged(problem, found, grid, part, picks)
+        if not faults:
+            return _Solved(picks, "optimal", cost, None)
     if seconds > 0:
         answer = solve_model(grid, part.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
         if answer.status:
             picks = _exact(problem, grid, part.columns, answer.quantities)
-            if not _faults(problem, found, picks):
+            if not _judged(problem, found, grid, part, picks)[1]:
                 return _Solved(picks, answer.status, answer.bound, answer.seconds)
-    picks = _checked_greedy(problem, found, grid, part.columns, part.lines)
+    picks = _checked_greedy(problem, found, grid, part)
     return _Solved(picks, "fallback", float("-inf"), None)
 
 
-def _faults(problem: Problem, found: Index, picks: Sequence[Pick]) -> list[str]:
-    return broken_limits(problem, found, settle(problem, found, picks).assignments)
+def _alone(grid: Grid, part: Part) -> Floats | None:
+    """Quantities by column of one order with nothing scarce, or None where it takes the general model."""
+    rows = rows_of(grid, part)
+    served = plant_location(rows) if rows is not None else None
+    if rows is None or served is None:
+        return None
+    parcel_of = {line: rows.parcels[parcel] for at, parcel in served.items() for line in rows.lines[at]}
+    cheapest: dict[int, int] = {}
+    for at in part.columns:
+        line = int(grid.col_line[at])
+        if parcel_of.get(line) != grid.col_parcel[at] or grid.most[at] * grid.step[at] < grid.need[line] * (1 - 1e-9):
+            continue
+        if line not in cheapest or grid.cost[at] < grid.cost[cheapest[line]]:
+            cheapest[line] = at
+    quantities = np.zeros(len(grid.cost))
+    for line, at in cheapest.items():
+        quantities[at] = grid.need[line]
+    return quantities
 
 
-def _checked_greedy(
-    problem: Problem, found: Index, grid: Grid, columns: Sequence[int], lines: Sequence[int]
-) -> list[Pick]:
+def _judged(problem: Problem, found: Index, grid: Grid, part: Part, picks: Sequence[Pick]) -> tuple[float, list[str]]:
+    """What the part costs with these pieces, and the limits that they break."""
+    orders = [grid.orders[number] for number in part.orders]
+    settled = settle(problem, found, picks, orders)
+    return float(settled.cost), broken_limits(problem, found, settled.assignments, orders)
+
+
+def _checked_greedy(problem: Problem, found: Index, grid: Grid, part: Part) -> list[Pick]:
     """The greedy pieces; none at all should they break a limit, for a plan that may not be carried out is none."""
-    picks = greedy(problem, grid, columns, lines)
-    return [] if _faults(problem, found, picks) else picks
+    picks = greedy(problem, found, grid, part.columns, part.lines)
+    return [] if _judged(problem, found, grid, part, picks)[1] else picks
 
 
 def _exact(problem: Problem, grid: Grid, columns: Sequence[int], quantities: Floats) -> list[Pick]:
@@ -108,7 +139,7 @@ def _exact(problem: Problem, grid: Grid, columns: Sequence[int], quantities: Flo
 
 
 def _plan(problem: Problem, found: Index, grid: Grid, solved: Sequence[_Solved]) -> Plan:
-    settled: Settled = settle(problem, found, [pick for one in solved for pick in one.picks])
+    settled: Settled = settle(problem, found, [pick for one in solved for pick in one.picks], grid.orders)
     worst = max((RANK.index(one.status) for one in solved), default=0)
     times = [one.seconds for one in solved if one.seconds is not None]
     method, status = ("fallback" if worst == RANK.index("fallback") else "exact"), RANK[worst]
