@@ -152,7 +152,7 @@ def test_boxes_and_pieces_are_added_only_through_the_items_own_packs(pair: tuple
         {"item": {"gtin": GTIN}, "packaging": [{"unit": "XBX", "contains": pieces(12)}], "price": price("1.50")},
     )
     found = promised(buyer, GTIN, 100)
-    assert (found.promise.by_then, found.findings) == (29, [])
+    assert (found.promise.by_then, found.findings) == (Decimal(29), [])
     assert {part.location: part.multiple for part in found.promise.parts} == {"W2": 12, "W": 1}
     assert promised(buyer, GTIN, 2, unit="XBX").promise.by_then == 2
 
@@ -215,7 +215,7 @@ def test_a_notice_of_disruption_cuts_the_promise_until_it_ends(pair: tuple[Compa
     )
     buyer.store.write(lambda tx: tx.disruptions.put([row]))
     found = promised(buyer, key, 5).promise
-    assert (found.by_then, found.on) == (0, date(2026, 5, 9))
+    assert (found.by_then, found.on) == (Decimal(0), date(2026, 5, 9))
     assert found.parts[0].notes == ("closure until 2026-05-08: flood",)
     buyer.store.write(lambda tx: tx.disruptions.put([row._replace(state="ended")]))
     assert promised(buyer, key, 5).promise.on == TODAY
@@ -248,7 +248,7 @@ def test_absurd_questions_are_refused(pair: tuple[Company, Company]) -> None:
     with pytest.raises(RefusedError):
         promised(buyer, "A", 1, unit="PARROTS")
     nothing = promised(buyer, "NO-SUCH-ITEM", 10**9)
-    assert (nothing.promise.by_then, nothing.promise.on, nothing.promise.parts) == (0, None, ())
+    assert (nothing.promise.by_then, nothing.promise.on, nothing.promise.parts) == (Decimal(0), None, ())
 
 
 def test_confidence_falls_with_what_the_partner_got_wrong(pair: tuple[Company, Company]) -> None:

@@ -82,11 +82,11 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     ours, partner = sources["|DC"], sources[f"{seller.id}|W"]
     # Monday after the cut-off; the partner needs one working day more than today.
     assert (ours.ship_on, partner.ship_on) == (date(2026, 5, 5), date(2026, 5, 5))
-    assert (ours.kind, partner.kind, partner.capacity_left) == ("warehouse", "supplier", 30)
+    assert (ours.kind, partner.kind, partner.capacity_left) == ("warehouse", "supplier", Decimal(30))
     supplies = {one.source_id: one for one in problem.supplies}
-    assert (supplies["|DC"].unit_cost, supplies["|DC"].quantity) == (Decimal("1.2"), 4)
+    assert (supplies["|DC"].unit_cost, supplies["|DC"].quantity) == (Decimal("1.2"), Decimal(4))
     theirs_now = supplies[f"{seller.id}|W"]
-    assert (theirs_now.unit_cost, theirs_now.multiple, theirs_now.on) == (2, 6, date(2026, 5, 6))
+    assert (theirs_now.unit_cost, theirs_now.multiple, theirs_now.on) == (Decimal(2), Decimal(6), date(2026, 5, 6))
     assert ours.confidence * supplies["|DC"].confidence > partner.confidence * theirs_now.confidence
     plan = solve(problem)
     taken = {one.source_id: one.quantity for one in plan.assignments}
@@ -169,7 +169,7 @@ def test_terms_of_the_partner_limit_what_we_can_order(pair: tuple[Company, Compa
     )
     buyer.store.write(lambda tx: tx.partners.put(buyer_row(tx, seller.id)._replace(terms=terms)))
     source = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0]
-    assert (source.order_minimum, source.credit_left, source.lead_days) == (25, 100, 4)
+    assert (source.order_minimum, source.credit_left, source.lead_days) == (Decimal(25), Decimal(100), 4)
     assert source.ship_on == date(2026, 5, 8)
 
 
