@@ -19,6 +19,7 @@ from node.core.customer_rows import (
     PieceRow,
     ProcessEventRow,
 )
+from node.core.problem_rows import ProblemRow
 from node.core.promise_rows import (
     DemandDayRow,
     DisruptionRow,
@@ -65,6 +66,7 @@ __all__ = [
     "OrderStore",
     "PartnerStore",
     "PerformanceStore",
+    "ProblemStore",
     "QuoteStore",
     "Random",
     "ReservationStore",
@@ -281,6 +283,7 @@ class OrderStore(Protocol):
 
     def add_events(self, rows: Sequence[LineEventRow]) -> None: ...
     def find(self, partner_id: str, identities: Sequence[OrderIdentity]) -> dict[OrderIdentity, OrderRow]: ...
+    def by_ids(self, order_ids: Sequence[int]) -> list[OrderRow]: ...
     def lines(self, order_ids: Sequence[int]) -> list[OrderLineRow]:
         """By order and ordinal."""
 
@@ -533,6 +536,17 @@ class QuoteStore(Protocol):
         """Delete at most `limit` answers that count no more; returns how many went."""
 
 
+class ProblemStore(Protocol):
+    """What sourcing decisions were made of."""
+
+    def add(self, rows: Sequence[ProblemRow]) -> None: ...
+    def newest(self, since: int, limit: int) -> list[ProblemRow]:
+        """Problems decided at or after the instant, newest first."""
+
+    def drop(self, before: int, limit: int) -> int:
+        """Delete at most `limit` problems decided before the instant; returns how many went."""
+
+
 class SettingStore(Protocol):
     """Small named values and adapters' cursors."""
 
@@ -558,6 +572,7 @@ class Transaction(Protocol):
     reservations: ReservationStore
     customer_orders: CustomerOrderStore
     quotes: QuoteStore
+    problems: ProblemStore
     settings: SettingStore
 
     def savepoint(self) -> AbstractContextManager[None]:

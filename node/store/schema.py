@@ -20,6 +20,7 @@ from node.core.customer_rows import (
     PieceRow,
     ProcessEventRow,
 )
+from node.core.problem_rows import ProblemRow
 from node.core.promise_rows import (
     DemandDayRow,
     DisruptionRow,
@@ -436,6 +437,8 @@ PROCESS_EVENT = sa.Table(
     _index("ix_process_event_customer_order", "customer_order_id", "event_id"),
 )
 
+PROBLEM = _table("past_problem", ProblemRow, ["decision_id"], _index("ix_past_problem_at", "at"), numbered=True)
+
 QUOTE = _table("freight_quote", QuoteRow, ["carrier", "question"], _index("ix_freight_quote_until", "until"))
 
 CURSOR = _table("adapter_cursor", CursorRow, ["adapter"])
@@ -474,6 +477,7 @@ TABLES: dict[type, sa.Table] = {
     ReplenishmentRuleRow: RULE,
     ReservationRow: RESERVATION,
     StockCounterRow: STOCK_COUNTER,
+    ProblemRow: PROBLEM,
     QuoteRow: QUOTE,
     CursorRow: CURSOR,
     CustomerRow: CUSTOMER,

@@ -15,6 +15,7 @@ from node.store.offers import Offers, OfferStatements
 from node.store.orders import Orders, OrderStatements
 from node.store.partners import Partners, PartnerStatements
 from node.store.performance import Performance, PerformanceStatements
+from node.store.problems import Problems, ProblemStatements
 from node.store.quotes import Quotes, QuoteStatements
 from node.store.reservations import Reservations, ReservationStatements
 from node.store.session import Session
@@ -43,6 +44,7 @@ class Statements:
         self.reservations = ReservationStatements(sql)
         self.customer_orders = CustomerOrderStatements(sql)
         self.quotes = QuoteStatements(sql)
+        self.problems = ProblemStatements(sql)
         self.settings = SettingStatements(sql)
         self.counters = CounterStatements(sql)
         self.stages: tuple[str, ...] = tuple(dict.fromkeys(sql.stages))
@@ -65,6 +67,7 @@ class Work:
     reservations: ports.ReservationStore
     customer_orders: ports.CustomerOrderStore
     quotes: ports.QuoteStore
+    problems: ports.ProblemStore
     settings: ports.SettingStore
 
     def __init__(self, session: Session, sql: Statements) -> None:
@@ -83,6 +86,7 @@ class Work:
         self.reservations = Reservations(session, sql.reservations)
         self.customer_orders = CustomerOrders(session, sql.customer_orders, counters)
         self.quotes = Quotes(session, sql.quotes)
+        self.problems = Problems(session, sql.problems)
         self.settings = Settings(session, sql.settings)
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -420,6 +420,8 @@ def _quotes() -> None:
         "carrier text, question text, offers text, findings text, at int, until int",
     )
     _index("ix_freight_quote_until", "freight_quote", "until")
+    _table("past_problem", "decision_id", "decision_id id, at int, problem text", rowid=True)
+    _index("ix_past_problem_at", "past_problem", "at")
 
 
 def _settings() -> None:
