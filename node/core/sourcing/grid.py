@@ -26,7 +26,8 @@ from node.core.sourcing.limits import (
     latest_arrival,
     line_fault,
     policy_fault,
-    route_fault,
+    service_fault,
+    source_fault,
 )
 from node.core.sourcing.problem import DemandLine, OrderDemand, Problem, Service, Source
 
@@ -115,8 +116,15 @@ def _float(value: Decimal) -> float:
 
 
 def floats(values: Iterable[Decimal]) -> Floats:
-    """Decimals as an array."""
-    return np.array([_float(value) for value in values], dtype=np.float64)
+    """Decimals as an array. What is not zero does not become zero, and what is no number raises nothing."""
+    given = list(values)
+    try:
+        numbers = np.array([float(value) for value in given], dtype=np.float64)
+    except ValueError:
+        return np.array([_float(value) for value in given], dtype=np.float64)
+    if any(given[at] for at in np.flatnonzero(numbers == 0).tolist()):
+        return np.array([_float(value) for value in given], dtype=np.float64)
+    return numbers
 
 
 def _supplies(problem: Problem, found: Index, numbers: dict[str, int]) -> _Supplies:
@@ -187,10 +195,13 @@ def _routes(
     for (order_id, source_id), services in found.services.items():
         if source_id in numbers:
             by_order.setdefault(order_id, []).append((numbers[source_id], services))
+    faulty = [bool(source_fault(source)) for source in grid.sources]
     for number, order in enumerate(grid.orders):
         row = np.full(len(grid.sources), -1, np.int64)
         for at, services in by_order.get(order.order_id, ()):
-            kept = [one for one in services if not route_fault(order, grid.sources[at], one)]
+            if faulty[at] or policy_fault(order.policy):
+                continue
+            kept = [one for one in services if not service_fault(order, grid.sources[at], one)]
             if kept:
                 row[at] = len(services_of)
                 services_of.append([len(grid.services) + place for place in range(len(kept))])

@@ -136,14 +136,19 @@ def supply_fault(supply: Supply, scarcity: Decimal) -> str:
 
 def route_fault(order: OrderDemand, source: Source, service: Service | None) -> str:
     """Why nothing of a source may go to an order by a service (None: it has no service), or ""."""
+    if order.policy.allowed is not None and source.source_id not in order.policy.allowed:
+        return f"excluded by rule {order.policy.strategy}".rstrip()
+    fault = source_fault(source) or policy_fault(order.policy)
+    if fault:
+        return fault
+    return "no carrier serves this way" if service is None else service_fault(order, source, service)
+
+
+def service_fault(order: OrderDemand, source: Source, service: Service) -> str:
+    """Why an order may not come from a source by a service, where both and the policy are sound; or ""."""
     policy = order.policy
     if policy.allowed is not None and source.source_id not in policy.allowed:
         return f"excluded by rule {policy.strategy}".rstrip()
-    fault = source_fault(source) or policy_fault(policy)
-    if fault:
-        return fault
-    if service is None:
-        return "no carrier serves this way"
     if not sane(service.cost_fixed, service.cost_per_kg, service.distance_km) or service.transit_days < 0:
         return "the carrier's figures are absurd"
     if any(one and order.currency and one != order.currency for one in (source.currency, service.currency)):

@@ -19,7 +19,7 @@ from node.core.sourcing.parts import Part
 __all__ = ["Rows", "plant_location", "rows_of"]
 
 NEAR = 1e-9
-FREE_MAX = 11
+FREE_MAX = 9
 """So many parcels of which each may be open or not are tried out: two to their power."""
 ROUNDS = 40
 NODES_MAX = 60
@@ -265,27 +265,25 @@ class _Search:
         served = self.open_cost[None, :]
         if len(open_):
             served = np.minimum(served, rows.cost[:, open_].min(axis=1)[None, :])
-        fixed = np.array([rows.fixed[open_].sum()])
-        masks = np.array([sum({1 << int(one) for one in rows.source[open_]})], dtype=object)
+        known = set(rows.source[open_].tolist())
+        fixed = np.array([rows.fixed[open_].sum() + sum(rows.source_fixed[one] for one in known)])
+        counts = np.array([len(known)])
+        masks = np.array([0])
+        bits = {one: 1 << at for at, one in enumerate(set(rows.source[free].tolist()) - known)}
         for at in free.tolist():
+            source = int(rows.source[at])
+            bit = bits.get(source, 0)
+            new = (masks & bit) == 0 if bit else np.zeros(len(masks), np.bool_)
             served = np.concatenate([served, np.minimum(served, rows.cost[:, at][None, :])])
-            fixed = np.concatenate([fixed, fixed + rows.fixed[at]])
-            masks = np.concatenate([masks, masks | (1 << int(rows.source[at]))])
-        at = int((served.sum(axis=1) + fixed + self._by_sources(masks)).argmin())
+            fixed = np.concatenate([fixed, fixed + rows.fixed[at] + np.where(new, rows.source_fixed[source], 0.0)])
+            counts = np.concatenate([counts, counts + new])
+            masks = np.concatenate([masks, masks | bit])
+        total = served.sum(axis=1) + fixed + rows.split * np.maximum(0, counts - 1)
+        if rows.sources_max is not None:
+            total[counts > rows.sources_max] = INFINITE
+        at = int(total.argmin())
         opened = [*open_.tolist(), *(one for place, one in enumerate(free.tolist()) if at >> place & 1)]
         self.offer(opened, self.cost(opened))
-
-    def _by_sources(self, masks: np.ndarray[tuple[int], np.dtype[np.object_]]) -> Floats:
-        """What the sources of each choice cost."""
-        known: dict[int, float] = {}
-        rows = self.rows
-        for mask in masks.tolist():
-            if mask not in known:
-                sources = [at for at in range(len(rows.source_fixed)) if mask >> at & 1]
-                known[mask] = float(rows.source_fixed[sources].sum()) + rows.split * max(0, len(sources) - 1)
-                if rows.sources_max is not None and len(sources) > rows.sources_max:
-                    known[mask] = INFINITE
-        return np.array([known[mask] for mask in masks.tolist()])
 
 
 def _finite_sum(rows: Rows) -> float:

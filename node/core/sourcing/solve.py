@@ -69,14 +69,14 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
         return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
     alone = _alone(grid, part)
     if alone is not None:
-        picks = _exact(problem, grid, part.columns, alone)
+        picks = _exact(problem, grid, alone)
         cost, faults = _judged(problem, found, grid, part, picks)
         if not faults:
             return _Solved(picks, "optimal", cost, None)
     if seconds > 0:
         answer = solve_model(grid, part.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
         if answer.status:
-            picks = _exact(problem, grid, part.columns, answer.quantities)
+            picks = _exact(problem, grid, answer.quantities)
             if not _judged(problem, found, grid, part, picks)[1]:
                 return _Solved(picks, answer.status, answer.bound, answer.seconds)
     picks = _checked_greedy(problem, found, grid, part)
@@ -91,10 +91,11 @@ def _alone(grid: Grid, part: Part) -> Floats | None:
         return None
     parcel_of = {line: rows.parcels[parcel] for at, parcel in served.items() for line in rows.lines[at]}
     cheapest: dict[int, int] = {}
-    for at in part.columns:
+    wanted = np.full(len(grid.lines), -1, np.int64)
+    wanted[list(parcel_of)] = list(parcel_of.values())
+    full = grid.most * grid.step >= grid.need[grid.col_line] * (1 - 1e-9)
+    for at in np.flatnonzero(full & (wanted[grid.col_line] == grid.col_parcel)).tolist():
         line = int(grid.col_line[at])
-        if parcel_of.get(line) != grid.col_parcel[at] or grid.most[at] * grid.step[at] < grid.need[line] * (1 - 1e-9):
-            continue
         if line not in cheapest or grid.cost[at] < grid.cost[cheapest[line]]:
             cheapest[line] = at
     quantities = np.zeros(len(grid.cost))
@@ -116,14 +117,12 @@ def _checked_greedy(problem: Problem, found: Index, grid: Grid, part: Part) -> l
     return [] if _judged(problem, found, grid, part, picks)[1] else picks
 
 
-def _exact(problem: Problem, grid: Grid, columns: Sequence[int], quantities: Floats) -> list[Pick]:
+def _exact(problem: Problem, grid: Grid, quantities: Floats) -> list[Pick]:
     """The solver's quantities as exact ones: whole steps, within the line's need and the pool's rest."""
     need: dict[int, Decimal] = {}
     stock: dict[int, Decimal] = {}
     picks = []
-    for at in columns:
-        if quantities[at] <= 0:
-            continue
+    for at in np.flatnonzero(quantities > 0).tolist():
         line, number = int(grid.col_line[at]), int(grid.col_supply[at])
         supply = problem.supplies[number]
         step = step_of(supply)
