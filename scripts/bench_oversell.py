@@ -17,6 +17,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -77,10 +78,7 @@ class Buyers:
         while True:
             await self.news.wait()
             self.news.clear()
-            ids = list(self.waiting)
-            rows = await self.node.store.read_async(
-                lambda tx, ids=ids: tx.reservations.find(self.seller, "requester", ids)
-            )
+            rows = await self.node.store.read_async(partial(self._answers, ids=list(self.waiting)))
             for name, row in rows.items():
                 if row.state != "requested" and (future := self.waiting.pop(name, None)) is not None:
                     future.set_result(row)
@@ -101,7 +99,7 @@ class Buyers:
                 await self._write(partial(self._order, row=row, number=f"PO-{buyer}-{number}"))
                 self.counts["ordered_pieces"] += row.granted // ONE
             elif luck < 0.9:
-                await self._write(lambda tx, name=row.reservation_id: reservations.release(tx, self.node.ctx, name))
+                await self._write(partial(self._release, name=row.reservation_id))
                 self.counts["released"] += 1
 
     async def _ask(self) -> ReservationRow:
@@ -134,6 +132,12 @@ class Buyers:
         order = Order(header=DocumentHeader(number=number), currency="EUR", lines=(line,))
         done = submit(tx, self.node.ctx, self.seller, [Submission(order)])[0]
         assert done.state == "waiting", done.findings
+
+    def _answers(self, tx: Transaction, *, ids: list[str]) -> dict[str, ReservationRow]:
+        return tx.reservations.find(self.seller, "requester", ids)
+
+    def _release(self, tx: Transaction, *, name: str) -> None:
+        reservations.release(tx, self.node.ctx, name)
 
     async def _write(self, use_case: Any) -> Any:
         result = await self.node.store.write_async(use_case)
@@ -253,7 +257,7 @@ async def settled(node: BenchNode, ordered: int) -> int:
 
 
 async def count(
-    node: BenchNode, told: list[dict[str, Any]], seen: dict[str, int], seconds: float, ordered: int, allocated: int
+    node: BenchNode, told: Sequence[dict[str, Any]], seen: dict[str, int], seconds: float, ordered: int, allocated: int
 ) -> dict[str, Any]:
     differences = await node.store.read_async(ledger.verify)
     rows, counted = await node.store.read_async(taken_pieces)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from node.app import ledger
 from node.core import link
+from node.core.reservation import LIVE, UNWANTED
+from node.core.reservation_rows import ReservationRow
 from node.core.rows import DocumentRow, LinkRow
 from tests.simulation.companies import Company
 from tests.simulation.world import World
@@ -29,6 +32,8 @@ def audit(world: World) -> list[str]:
         found += _erp(receiver)
     found += _books(world.buyer, world.seller)
     found += _stock(world.buyer, world.seller)
+    found += world.oversold
+    found += _holds(world.buyer, world.seller)
     return found
 
 
@@ -175,8 +180,28 @@ def _stock(buyer: Company, seller: Company) -> list[str]:
 
     def figures(company: Company, owner: str) -> dict[str, tuple[int | None, int | None]]:
         keys = [f"no:{seller.id}:ITEM-{n}" for n in range(1, 6)]
-        rows = company.read(lambda tx: tx.stock.figures(keys))
+        rows = company.read(lambda tx: ledger.net(tx, tx.stock.figures(keys)))
         return {row.item_key: (row.on_hand, row.available) for row in rows if row.partner_id == owner}
 
     told, own = figures(buyer, seller.id), figures(seller, "")
     return [] if told == own else [f"stock: {own} at the seller, {told} seen by the buyer"]
+
+
+def _holds(buyer: Company, seller: Company) -> list[str]:
+    """Counters are the sums of what counts, and nobody thinks that it has a hold which the other does not know of."""
+    found = [f"{one.name}: {wrong}" for one in (buyer, seller) for wrong in one.read(ledger.verify)]
+    got, given = _reservations(buyer, "requester"), _reservations(seller, "grantor")
+    for name, ours in got.items():
+        theirs = given.get(name)
+        if ours.state == "requested":
+            found.append(f"hold {name} was never answered and never ended")
+        elif ours.granted and (theirs is None or theirs.quantity != ours.quantity):
+            found.append(f"hold {name}: {ours} at the buyer, {theirs} at the seller")
+        elif theirs is not None and ours.state in UNWANTED - {"expired"} and theirs.state in LIVE:
+            found.append(f"hold {name} is {ours.state} at the buyer and {theirs.state} at the seller")
+    return found
+
+
+def _reservations(company: Company, role: str) -> dict[str, ReservationRow]:
+    rows = company.read(lambda tx: tx.reservations.search(role=role, limit=100_000))
+    return {row.reservation_id: row for row in rows}

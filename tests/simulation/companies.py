@@ -7,14 +7,15 @@ import dataclasses
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.base import Finding, PullBatch
-from node.app import erp, exchange, inventory, partners, rotation, terms
+from node.app import erp, exchange, inventory, partners, reservations, rotation, terms
 from node.app.context import Context
+from node.app.reservations import Wanted
 from node.app.submit import Submission, submit, withdraw
 from node.config import AdapterSettings, LimitSettings, PartnerSettings, Settings, SharingRule, SharingSettings
 from node.core.document.common import (
@@ -106,6 +107,7 @@ class Company:
         self.alive = True
         self.lives = 1
         self.submitted: list[int] = []
+        self.holds: list[str] = []
         self.refusals: list[Ended] = []
         self.store = CrashingStore(
             open_store(f"sqlite:///{folder / 'hansa.db'}" if world.restore else "sqlite://"), self, self.chance
@@ -288,6 +290,42 @@ class Company:
     def _events(self, order_id: int) -> list[LineEventRow]:
         return self.read(lambda tx: tx.orders.events([order_id]))
 
+    def hold(self, partner_id: str, items: list[tuple[int, int]], seconds: float, mode: str) -> None:
+        """Ask the partner to hold pieces of its items."""
+        wanted = [
+            Wanted(
+                item=ItemRef(seller_number=f"ITEM-{item}"),
+                quantity=Quantity(Decimal(count), "C62"),
+                item_key=f"no:{partner_id}:ITEM-{item}",
+            )
+            for item, count in items
+        ]
+        until = self.ctx.now() + timedelta(seconds=seconds)
+        try:
+            made = self.write(reservations.request, partner_id, wanted, hold_until=until, mode=mode)
+        except RefusedError as error:
+            if error.code != "not-confirmed":
+                raise
+            return
+        self.holds += [row.reservation_id for row in made.rows]
+        self.submitted.append(made.document_id)
+        self.wake(partner_id)
+
+    def try_hold(self, use_case: Callable[..., Any], *more: Any) -> None:
+        """Extend or release some hold of ours, if it still stands."""
+        if self.holds:
+            try:
+                row = self.write(use_case, self.chance.choice(self.holds), *more)
+            except RefusedError:
+                return
+            self.wake(row.partner_id)
+
+    def tidy(self) -> None:
+        """End holds whose time is up."""
+        self.write(reservations.expire_due)
+        for partner_id in list(self.sessions):
+            self.wake(partner_id)
+
     def set_stock(self, item: int, quantity: int) -> None:
         micros = self.ctx.now_micros()
         number = f"ITEM-{item}"
@@ -301,9 +339,11 @@ class Company:
             self.wake(partner_id)
 
 
-def order(buyer: Company, seller: Company, number: str, *, lines: int, valid_for: float | None = None) -> Order:
+def order(
+    buyer: Company, seller: Company, number: str, *, lines: int, valid_for: float | None = None, hold: str = ""
+) -> Order:
     """An order of `lines` lines, perhaps one that expires on its way."""
-    from datetime import date, timedelta
+    from datetime import date
 
     return Order(
         header=DocumentHeader(
@@ -320,6 +360,7 @@ def order(buyer: Company, seller: Company, number: str, *, lines: int, valid_for
                 item=ItemRef(seller_number=f"ITEM-{n}"),
                 quantity=Quantity(Decimal(4 * n), "C62"),
                 price=Price(amount=Money(Decimal("2.50"), "EUR")),
+                reservation_id=hold,
                 dates=(QualifiedDate(qualifier=DateQualifier.DELIVER, on=date(2026, 12, 1)),),
             )
             for n in range(1, lines + 1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from node import wire
-from node.app import exchange, outcomes
+from node.app import exchange, ledger, outcomes, reservations
 from node.config import PartnerSettings
 from node.core import link, order_book
 from node.transport.session import Session
@@ -36,6 +37,7 @@ class World:
         self.calm = False
         self.numbers_seen: dict[tuple[str, int], bytes] = {}
         self.forks: list[str] = []
+        self.oversold: list[str] = []
         self.buyer = Company("Buyer", self, folder / "buyer")
         self.seller = Company("Seller", self, folder / "seller")
         self.companies = (self.buyer, self.seller)
@@ -50,7 +52,11 @@ class World:
         """Trade under faults, then let everything settle; afterwards the stores can be audited."""
         asyncio.set_event_loop(self.loop)
         try:
-            with replaced(order_book, "apply", self._poisoned(order_book.apply)):
+            watched = self._watched(ledger.Ledger.write)
+            with (
+                replaced(order_book, "apply", self._poisoned(order_book.apply)),
+                replaced(ledger.Ledger, "write", watched),
+            ):
                 self.loop.run_until_complete(self._run())
         finally:
             asyncio.set_event_loop(None)
@@ -65,6 +71,18 @@ class World:
             return apply(document, **given)
 
         return failing
+
+    def _watched(self, write: Any) -> Any:
+        """Look at the books whenever something is given: whatever is promised then must be there."""
+
+        def looking(book: ledger.Ledger, **given: Any) -> None:
+            before = promised(book._tx, book.now)
+            write(book, **given)
+            for place, (figure, taken) in promised(book._tx, book.now).items():
+                if taken > max(figure, before.get(place, (0, 0))[1]):
+                    self.oversold.append(f"{place}: {taken} promised, {figure} there, {before.get(place)} before")
+
+        return looking
 
     def close(self) -> None:
         for company in self.companies:
@@ -91,6 +109,7 @@ class World:
                     company.resolve_held()
                     company.push()
                     company.advance()
+                    company.tidy()
             quiet = quiet + 1 if self._settled() else 0
         keep.cancel()
         for session in [s for company in self.companies for s in company.sessions.values()]:
@@ -115,6 +134,10 @@ class World:
             (8, self._despatch),
             (4, self._confirm),
             (4, self._stock),
+            (8, self._hold),
+            (2, self._release),
+            (1, self._extend),
+            (2, self._tidy),
             (2, self._push),
             (2, self._withdraw),
             (3, self._cut),
@@ -135,12 +158,35 @@ class World:
         lines = self.chance.randint(1, 3)
         valid_for = self.chance.choice([None, None, None, 2.0, 400.0])
         self.orders.append((number, lines))
+        hold = self.chance.choice(self.buyer.holds) if self.buyer.holds and self.chance.random() < 0.4 else ""
         if self.chance.random() < 0.06:
             self.poison.add(number)
-        self.buyer.submit(self.seller.id, order(self.buyer, self.seller, number, lines=lines, valid_for=valid_for))
+        self.buyer.submit(
+            self.seller.id, order(self.buyer, self.seller, number, lines=lines, valid_for=valid_for, hold=hold)
+        )
         if self.chance.random() < 0.2:  # an ERP exports it twice, or edited
             again = order(self.buyer, self.seller, number, lines=self.chance.randint(1, 3))
             self.buyer.submit(self.seller.id, again)
+
+    def _hold(self) -> None:
+        if self.buyer.alive:
+            count = self.chance.randint(1, 3)
+            items = [(self.chance.randint(1, 5), self.chance.randint(1, 30)) for _ in range(count)]
+            seconds = self.chance.choice([5.0, 60.0, 200.0, 600.0])
+            self.buyer.hold(self.seller.id, items, seconds, self.chance.choice(["partial", "complete"]))
+
+    def _release(self) -> None:
+        if self.buyer.alive:
+            self.buyer.try_hold(reservations.release)
+
+    def _extend(self) -> None:
+        if self.buyer.alive:
+            self.buyer.try_hold(reservations.extend, self.buyer.ctx.now() + timedelta(seconds=300))
+
+    def _tidy(self) -> None:
+        company = self.chance.choice(self.companies)
+        if company.alive:
+            company.tidy()
 
     def _known_order(self) -> tuple[str, int] | None:
         """An order that has arrived in the seller's ERP."""
@@ -239,6 +285,21 @@ class World:
         known = self.numbers_seen.setdefault((sender, number), chain)
         if known != chain:
             self.forks.append(f"{sender} gave number {number} twice")
+
+
+def promised(tx: Any, now: int) -> dict[tuple[str, str], tuple[int, int]]:
+    """By place: our figure, and the sum of the orders there and of the holds that have not run out, row by row."""
+    rows = tx.reservations.search(which="open", limit=100_000) + tx.reservations.search(
+        state="confirmed", limit=100_000
+    )
+    counting = [row for row in rows if row.held and (row.state == "confirmed" or row.expires_at > now)]
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for figure in tx.stock.figures(sorted({row.item_key for row in counting})):
+        if figure.partner_id == "":
+            place = (figure.item_key, figure.location)
+            taken = sum(row.held for row in counting if (row.item_key, row.location) == place)
+            found[place] = (figure.available or 0, taken)
+    return found
 
 
 def planted(fault: str, world: World) -> Any:
