@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import Enum
 
 from node.core.document import DOCUMENTS
+from node.core.document.common import PersonalData
 
 __all__ = ["SchemaTargets"]
 
@@ -41,7 +42,8 @@ class SchemaTargets:
 @functools.cache
 def _kinds(document_type: str) -> dict[str, str]:
     kind = DOCUMENTS.get(document_type)
-    return dict(_walk(kind, "", ())) if kind else {}
+    # A consumer's name and address are given beside the document.
+    return dict([*_walk(kind, "", ()), *_walk(PersonalData, "personal.", ())]) if kind else {}
 
 
 def _walk(kind: type, prefix: str, above: tuple[type, ...]) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,7 @@ __all__ = [
     "from_fields",
     "instant",
     "micros",
+    "personal_kinds",
     "personal_of",
     "to_fields",
 ]
@@ -138,6 +139,11 @@ def field_kinds(document_type: str) -> list[tuple[str, str]]:
     A message that contains itself is not followed twice.
     """
     return list(_walk(codec_of(DOCUMENTS[document_type]), "", ()))
+
+
+def personal_kinds() -> list[tuple[str, str]]:
+    """The same for the personal data that may lie beside a document, as "personal"."""
+    return list(_walk(codec_of(PersonalData), "personal.", ()))
 
 
 def _walk(codec: Codec, prefix: str, above: tuple[type, ...]) -> Iterator[tuple[str, str]]:

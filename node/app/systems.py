@@ -39,7 +39,8 @@ class NodeTargets:
         if document_type not in DOCUMENTS:
             return {}
         if document_type not in self._fields:
-            self._fields[document_type] = dict(wire.field_kinds(document_type))
+            # Adapters get and give a consumer's name and address beside the document.
+            self._fields[document_type] = dict([*wire.field_kinds(document_type), *wire.personal_kinds()])
         return self._fields[document_type]
 
 
