@@ -16,7 +16,7 @@ from adapters.tables import Table
 from adapters.targets import SchemaTargets
 from adapters.testing import pull_all
 from node.errors import ConfigError
-from node.wire import field_kinds, from_fields
+from node.wire import field_kinds, from_fields, personal_kinds
 
 PULL = """
 [[pull]]
