@@ -33,6 +33,7 @@ _MODULES = (
     "inventory",
     "order",
     "customer",
+    "disruption",
     "fulfilment",
     "invoice",
     "replenishment",

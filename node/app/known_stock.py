@@ -121,7 +121,8 @@ def load(tx: Transaction, ctx: Context, items: Sequence[str]) -> Known:
         deep += 1
     keys = sorted({key for each in known.keys.values() for key in each})
     _load_partners(tx, ctx, known)
-    known.disruptions = tx.disruptions.in_force(keys)
+    # What concerns one order of ours says nothing of what else can be had.
+    known.disruptions = [row for row in tx.disruptions.in_force(keys) if not row.order_number]
     rows = _Rows(tx, ctx, known, keys)
     for item, each in known.keys.items():
         known.positions[item] = rows.positions(item, each)

@@ -20,6 +20,7 @@ PRIORITIES = {
     "ReservationRequest": 1,
     "ReservationResponse": 1,
     "ReservationRelease": 1,
+    "DisruptionNotice": 4,
     "InventoryReport": 9,
     "Forecast": 8,
     "ItemCatalogue": 8,

@@ -38,6 +38,7 @@ REVISABLE = frozenset(
         "ItemCatalogue",
         "ReplenishmentRequest",
         "ReplenishmentResponse",
+        "DisruptionNotice",
         "Forecast",
         "TradeTerms",
         "ReturnAnnouncement",

@@ -46,6 +46,13 @@ def build_parser() -> Parser:
     holds = add("reservation", "stock that is held: by us for partners, and by partners for us")
     _reservation_commands(_adder(holds, "reservation commands", "reservation."))
     _document_commands(_adder(add("documents", "what was sent and received"), "document commands", "documents."))
+    _disruption_commands(
+        _adder(add("disruption", "what will not come as promised"), "disruption commands", "disruption.")
+    )
+    stock = _adder(add("stock", "our own stock"), "stock commands", "stock.")
+    stock("warnings", "what runs out soon, by stock, expected supply and demand lately").add_argument(
+        "items", nargs="*", metavar="ITEM", help="only these"
+    )
     _evidence_commands(_adder(add("evidence", "proof for a third party"), "evidence commands", "evidence."))
     _config_commands(_adder(add("config", "the settings in HOME/hansa.toml"), "config commands", "config."))
     return parser
@@ -342,6 +349,24 @@ def _document_commands(add: Group) -> None:
         parser.add_argument("document", type=int, metavar="ID", help="its id in `hansa documents list`")
         if name == "release":
             parser.add_argument("--refuse", metavar="REASON", help="refuse the held document instead")
+
+
+def _disruption_commands(add: Group) -> None:
+    send = add("send", "tell partners what will not come as promised", more="Without --partner: those it concerns.")
+    send.add_argument("kind", choices=("delay", "shortage", "capacity", "closure"))
+    send.add_argument("items", nargs="*", metavar="ITEM", help="our item numbers; without, everything")
+    send.add_argument("--number", help="our number of the notice; the same again corrects it")
+    send.add_argument("--location", metavar="CODE", help="only there")
+    send.add_argument("--left", metavar="N", help="so much of each item can still be had or sent; without, nothing")
+    send.add_argument("--unit", metavar="CODE", help="UN/ECE Rec 20 code of --left (C62: pieces)")
+    send.add_argument("--days-late", type=int, metavar="DAYS", help="of a delay: how much later")
+    send.add_argument("--since", metavar="DATE", help="else today")
+    send.add_argument("--until", metavar="DATE", help="the last day; else until further notice")
+    send.add_argument("--reason", metavar="TEXT", help="told to these partners, and not passed on")
+    send.add_argument("--partner", dest="partners", action="append", default=[], metavar="ID", help="may be repeated")
+    listing = add("list", "the notices in force, ours and partners'")
+    listing.add_argument("--all", action="store_true", help="those that have ended too")
+    add("end", "all is well again: ends a notice of ours wherever it was told").add_argument("number")
 
 
 def _evidence_commands(add: Group) -> None:

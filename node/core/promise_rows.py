@@ -112,7 +112,7 @@ class DisruptionRow(NamedTuple):
     kind: str  # delay, shortage, capacity, closure, recovered
     item_key: str  # "" all items
     location: str  # "" all locations
-    order_number: str  # "" no particular order
+    order_number: str  # "" no particular order; "reservation ID" for a hold
     quantity_left: int | None
     unit: str
     days_late: int

@@ -30,10 +30,12 @@ from node.core.data_checks import (
     check_terms,
     check_verdict,
 )
+from node.core.disruption_checks import check_disruption
 from node.core.document import INTERNAL, Document
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, PartyRole
 from node.core.document.customer import CustomerOrder
+from node.core.document.disruption import DisruptionNotice
 from node.core.document.fulfilment import (
     DeliveryStatus,
     DespatchAdvice,
@@ -112,6 +114,7 @@ _CHECKS: dict[type, Callable[[Checks, Any], None]] = {
     ReservationRequest: check_request,
     ReservationResponse: check_reservation_response,
     ReservationRelease: check_release,
+    DisruptionNotice: check_disruption,
     Forecast: check_forecast,
     TradeTerms: check_terms,
     ApplicationResponse: check_verdict,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.app.operations import adapters, documents, node, orders, partners, performance, reservations, stock
+from node.app.operations import adapters, disruptions, documents, node, orders, partners, performance, reservations, stock
 from node.app.operations.registry import OPERATIONS, Host, Keys, Live, Operation, Report, run
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Operation",
     "Report",
     "adapters",
+    "disruptions",
     "documents",
     "node",
     "orders",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, DocumentKey
 from node.core.document.customer import CustomerOrder
+from node.core.document.disruption import DisruptionNotice
 from node.core.document.fulfilment import (
     DeliveryStatus,
     DespatchAdvice,
@@ -41,6 +42,7 @@ Document = (
     | ReservationRequest
     | ReservationResponse
     | ReservationRelease
+    | DisruptionNotice
     | Forecast
     | TradeTerms
     | ApplicationResponse
@@ -69,6 +71,7 @@ DOCUMENTS: dict[str, type[Document]] = {
         ReservationRequest,
         ReservationResponse,
         ReservationRelease,
+        DisruptionNotice,
         Forecast,
         TradeTerms,
         ApplicationResponse,
