@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from node import wire
-from node.app import allocation, drawdown, inventory, orders, partners, performance, replenishment, reservations, terms
+from node.app import consequences, inventory, orders, partners, performance, taking_over, terms
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import priority_of
@@ -302,7 +302,7 @@ def _write(
     handovers = [
         HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
         for one in arrivals
-        if one.state == "taken" and one.duplicate_of is None and _goes_to_erp(ctx, one)
+        if one.state == "taken" and one.duplicate_of is None and _goes_to_erp(ctx, partner_id, one)
     ]
     if handovers:
         tx.handovers.add(handovers)
@@ -312,9 +312,10 @@ def _write(
         if one.stock is not None:
             inventory.take_report(tx, ctx, partner_id, one.stock)
     documents = [one.document for one in standing if one.document is not None and one.stock is None]
-    _move_stock(tx, ctx, partner_id, documents, result)
+    result.wake |= consequences.move_stock(tx, ctx, partner_id, documents)
     if terms.query_by_terms(tx, ctx, partner_id, _applied(standing)):
         result.wake.add(partner_id)
+    _tell_process(tx, ctx, partner_id, standing)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number,
@@ -326,9 +327,11 @@ def _write(
     ]
 
 
-def _goes_to_erp(ctx: Context, one: _Arrival) -> bool:
+def _goes_to_erp(ctx: Context, partner_id: str, one: _Arrival) -> bool:
     """Whether a system of ours takes this; test documents reach only systems that are there for tests."""
     kind, usage = one.entry.entry.type, one.usage.lower()
+    if one.document is not None and taking_over.orchestrates(ctx, partner_id, one.document):
+        return False
     return any(kind in adapter.documents and usage == adapter.usage for adapter in ctx.settings.adapters)
 
 
@@ -452,15 +455,16 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     handovers = [
         HandoverRow(one.document_id, one.entry.entry.type, "waiting", 0, now, "", "", None)
         for one in taken
-        if _goes_to_erp(ctx, one)
+        if _goes_to_erp(ctx, partner_id, one)
     ]
     if handovers:
         tx.handovers.add(handovers)
         result.handed_over = True
     documents = [one.document for one in taken if one.document is not None and one.stock is None]
-    _move_stock(tx, ctx, partner_id, documents, result)
+    result.wake |= consequences.move_stock(tx, ctx, partner_id, documents)
     if terms.query_by_terms(tx, ctx, partner_id, _applied(taken)):
         result.wake.add(partner_id)
+    _tell_process(tx, ctx, partner_id, taken)
     result.outcomes = [
         link.DocumentOutcome(
             number=one.entry.number, outcome=link.Outcome[one.state.upper()], reasons=tuple(one.reasons)
@@ -469,16 +473,10 @@ def _write_resolved(tx: Transaction, ctx: Context, partner_id: str, arrivals: li
     ]
 
 
-def _move_stock(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document], result: Result) -> None:
-    """What taken documents do on the stock ledger, and what follows from it: holds first, then what orders take up."""
-    if reservations.take(tx, ctx, partner_id, documents):
-        result.wake.add(partner_id)
-    felt = drawdown.felt(tx, partner_id, documents)
-    short = allocation.take_orders(tx, ctx, partner_id, [one for one in felt if isinstance(one, Order)])
-    inventory.take_catalogues(tx, ctx, partner_id, felt)
-    result.wake |= replenishment.trigger(tx, ctx, partner_id, felt)
-    if terms.accept_by_terms(tx, ctx, partner_id, documents, short):
-        result.wake.add(partner_id)
+def _tell_process(tx: Transaction, ctx: Context, partner_id: str, arrivals: Sequence[_Arrival]) -> None:
+    taken = [(one.document_id, one.document, one.entry.entry.personal) for one in arrivals if one.document is not None]
+    keys = {row.item_key for one in arrivals if one.stock is not None for row in one.stock.rows}
+    consequences.tell_process(tx, ctx, partner_id, taken, keys)
 
 
 def _applied(arrivals: Iterable[_Arrival]) -> list[tuple[int, Document, order_book.Effects]]:

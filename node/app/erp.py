@@ -17,14 +17,16 @@ from typing import Any
 from adapters.base import Adapter, Change, PullBatch, StockColumns
 from adapters.base import Finding as RowFinding
 from node import stock_wire, wire
-from node.app import allocation, inventory, prices, refusals, replenishment
+from node.app import allocation, internal, inventory, notices, prices, refusals, replenishment
 from node.app.context import Context
+from node.app.customer_orders import capture
 from node.app.identity import identity_of
 from node.app.submit import Submission, submit
 from node.config import AdapterSettings
 from node.core.document import Document, document_key, header_of
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import DocumentHeader, PartyRole, PersonalData, Reason
+from node.core.document.customer import CustomerOrder
 from node.core.document.terms import ApplicationOutcome, ApplicationResponse
 from node.core.finding import Finding
 from node.core.rows import CursorRow, DocumentRow, HandoverRow, StockRow
@@ -127,6 +129,9 @@ def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pu
         if change.document_type == "InventoryReport":
             _take_report(tx, ctx, change, pulled)
             continue
+        if change.document_type == "CustomerOrder":
+            _take_customer_order(tx, ctx, change, pulled)
+            continue
         for partner_id, submission in _routed(tx, ctx, change, pulled):
             by_partner.setdefault(partner_id, []).append((change, submission))
     for partner_id, given in by_partner.items():
@@ -170,6 +175,29 @@ def _routed(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) -> li
     return [(target, Submission(document, personal)) for target in targets]
 
 
+def _take_customer_order(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) -> None:
+    """A customer order through the gate; what is wrong becomes findings, and stays to be tried again."""
+    fields = dict(change.fields)
+    personal_fields = fields.pop("personal", None)
+    try:
+        order = wire.from_fields(change.document_type, fields)
+        personal = wire.personal_of(personal_fields) if personal_fields else None
+    except wire.InvalidFieldsError as error:
+        _refuse(pulled, change, error.findings)
+        return
+    assert isinstance(order, CustomerOrder)
+    captured = capture(tx, ctx, order, personal)
+    if captured.state == "refused":
+        _refuse(pulled, change, captured.findings)
+        return
+    pulled.documents += captured.state == "captured"
+    pulled.duplicates += captured.state == "duplicate"
+    pulled.findings += [
+        RowFinding(rule=one.rule, path=one.path, text=one.text, source=change.origin, row=change.key)
+        for one in captured.findings
+    ]
+
+
 def _targets(tx: Transaction, change: Change, document: Document) -> list[str]:
     """Whom a document goes to: the partner that the mapping names, else the other party that the document names."""
     if change.partner == "*":
@@ -178,6 +206,8 @@ def _targets(tx: Transaction, change: Change, document: Document) -> list[str]:
         return [_known_partner(tx, change.partner)]
     if isinstance(document, ItemCatalogue):
         return []
+    if own := internal.concerns_own(tx, document):
+        return [own]
     known = {row.partner_id for row in tx.partners.all()}
     named = [
         party.id
@@ -277,6 +307,7 @@ def _put_stock(tx: Transaction, ctx: Context, rows: list[StockRow], basis: str, 
     changed = inventory.put_own(tx, ctx, rows, basis)
     replenishment.arrived(tx, before)
     pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
+    notices.supply_changed(tx, ctx, changed)
 
 
 def _as_of(ctx: Context, columns: StockColumns, pulled: Pulled) -> int:
@@ -404,7 +435,9 @@ def _verdict(
     reason: str,
 ) -> None:
     """Tell the sender what became of its document in our system."""
-    if row.type in NO_VERDICT:
+    if row.type in NO_VERDICT or row.direction == "out":
+        # Nobody waits for a verdict, or it is an instruction of our own: the process sees what became of it.
+        notices.notice_rows(tx, ctx, [row] if row.direction == "out" else [])
         return
     verdict = ApplicationResponse(
         header=DocumentHeader(number=f"V{row.document_id}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from node.app import inventory, orders
+from node.app import inventory, notices, orders
 from node.app.context import Context
 from node.core import link
 from node.core.document.common import Reason
@@ -55,6 +55,7 @@ def receipted(
     tx.documents.take_sent(outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
     if refused:
         orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
+        notices.notice_rows(tx, ctx, refused)
     if any(row.type == "InventoryReport" for row in refused):
         inventory.resend_refused(tx, ctx, outgoing.partner_id)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from node import wire
-from node.app import allocation, orders, performance
+from node.app import allocation, internal, notices, orders, performance
 from node.app.context import Context
 from node.app.identity import UNDERSTANDS, identity_of, object_key_of, same_content
 from node.app.outbox import SALT_BYTES, priority_of
@@ -101,14 +101,21 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     _check_room(tx, ctx, partner, first, sum(one.state == "waiting" for one in outgoing))
     _apply(tx, ctx, partner, outgoing)
     at = wire.micros(now)
-    tx.documents.add([_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"])
-    allocation.submitted(tx, ctx, partner_id, [one.document for one in outgoing if one.state == "waiting"])
+    rows = [_row(ctx, own, partner, one, at) for one in outgoing if one.state == "waiting"]
+    if partner.state == "self":
+        rows = [internal.taken(row) for row in rows]
+    tx.documents.add(rows)
+    documents = [one.document for one in outgoing if one.state == "waiting"]
+    allocation.submitted(tx, ctx, partner_id, documents)
+    internal.follow(tx, ctx, rows, documents)
     return [Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings) for one in outgoing]
 
 
 def _partner(tx: Transaction, partner_id: str) -> PartnerRow:
     partner = tx.partners.get(partner_id)
-    if partner is None or partner.state == "self":
+    if partner is not None and partner.state == "self":
+        return internal.as_partner(tx, partner)
+    if partner is None:
         raise RefusedError(
             f"{partner_id} is no partner of ours", code="unknown-partner", hint="See `hansa partner list`."
         )
@@ -304,7 +311,7 @@ def _apply(tx: Transaction, ctx: Context, partner: PartnerRow, outgoing: list[_O
         one.effects = order_book.apply(
             one.document,
             partner_id=partner.partner_id,
-            we_are_sender=True,
+            we_are_sender=partner.state != "self" or internal.we_say(one.document),
             document_id=one.document_id,
             at=at,
             book=book,
@@ -368,4 +375,5 @@ def withdraw(tx: Transaction, ctx: Context, document_id: int) -> DocumentRow:
         )
     tx.documents.set_outcomes([("withdrawn", "", document_id)])
     orders.undo_refused(tx, ctx, row.partner_id, [row])
+    notices.notice_rows(tx, ctx, [row])
     return row._replace(state="withdrawn")

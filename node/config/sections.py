@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from node.config.orchestration import OrchestrationSettings
 from node.config.setting import setting
 from node.config.sites import PromisingSettings, SiteSettings
 from node.core.incoterms import INCOTERMS
@@ -260,6 +261,11 @@ _ASKED = "an answer to our order beyond it waits for `hansa order confirm`; not 
 class PartnerSettings:
     """What we agreed with one partner; goes to it as a TradeTerms document."""
 
+    orders: str = setting(
+        "erp",
+        "its orders go to our own system, or we source them ourselves over our sites and partners",
+        choices=("erp", "orchestrate"),
+    )
     auto_accept: bool = setting(
         False,
         "orders that pass minimum and credit limit are accepted at once; otherwise our own system or a human answers",
@@ -359,6 +365,7 @@ class Settings:
     carriers: dict[str, CarrierSettings] = field(default_factory=dict)
     sites: dict[str, SiteSettings] = field(default_factory=dict)
     promising: PromisingSettings = field(default_factory=PromisingSettings)
+    orchestration: OrchestrationSettings = field(default_factory=OrchestrationSettings)
 
     @property
     def file(self) -> Path:

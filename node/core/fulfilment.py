@@ -20,12 +20,11 @@ from node.core.piece_state import DEAD, PieceFact
 
 __all__ = [
     "AcceptChanges",
-    "AskApproval",
     "AskHuman",
-    "BackOrder",
     "CancelPiece",
     "CancelUnits",
     "ConfirmHeld",
+    "Delivered",
     "Doubt",
     "DropPiece",
     "GiveUp",
@@ -50,14 +49,13 @@ _BINDS = ("in_doubt", "ordering", "ordered", "waiting_human", "accepted", "ready
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessPolicy:
-    """What the settings and rules say of the process. Amounts are scaled, in the order's currency."""
+    """What the settings say of the process."""
 
-    approval_over: int | None = None
     sourcings_max: int = 8
-    complete: bool = False
     on_silence: str = "human"  # or "cancel"
     outside: str = "human"  # or "accept", "reject"
     elsewhere_in_doubt: bool = False
+    later_elsewhere: bool = False  # what a partner can only send on no named day is sourced elsewhere
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
 
 
@@ -125,14 +123,6 @@ class AcceptChanges:
 
 
 @dataclass(frozen=True, slots=True)
-class BackOrder:
-    """Let so much of a line wait for supply."""
-
-    line_id: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
 class CancelUnits:
     """So much of a line is cancelled: nobody holds it, and the customer wants it no more."""
 
@@ -164,13 +154,6 @@ class AskHuman:
 
 
 @dataclass(frozen=True, slots=True)
-class AskApproval:
-    """The order's amount (scaled) is over what goes without a human's yes."""
-
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
 class MarkDone:
     """Everything has arrived or is cancelled."""
 
@@ -196,12 +179,10 @@ Step = (
     | GiveUp
     | CancelPiece
     | AcceptChanges
-    | BackOrder
     | CancelUnits
     | RefuseCancel
     | Delivered
     | AskHuman
-    | AskApproval
     | MarkDone
     | MarkCancelled
     | Wait
@@ -349,6 +330,9 @@ class _Process:
                 self._silent(piece)
             elif piece.state == "waiting_human":
                 self.steps.append(AskHuman(piece.reason or "the partner has not answered", piece.piece_id))
+            elif piece.state == "accepted" and fact.later and self.policy.later_elsewhere and not fact.cancel_ever:
+                keep = max(0, piece.quantity - fact.later)
+                self.steps.append(CancelPiece(piece.piece_id, keep, "the partner names no day for it"))
             elif piece.state == "despatched" and self.policy.delivered_seconds:
                 self._arrives(piece, fact)
             elif piece.next_at is not None and piece.state != "back_ordered":
@@ -419,8 +403,7 @@ class _Process:
         if dropping or any(piece.state == "holding" for piece in self.live):
             return
         ready = [piece for piece in self.live if piece.state in ("planned", "held")]
-        incomplete = any(piece.state == "back_ordered" for piece in self.live)
-        if ready and not (self.policy.complete and incomplete) and order.approved:
+        if ready and order.approved:
             self.steps.append(ConfirmHeld(tuple(piece.piece_id for piece in ready)))
 
     def _source(self, waiting: Iterable[PieceRow]) -> None:
@@ -429,10 +412,6 @@ class _Process:
             return
         if self.launch_at is not None and self.now < self.launch_at:
             self.until.append(self.launch_at)
-            return
-        amount = sum(line.quantity * (line.price or 0) // 1_000_000 for line in self.lines)
-        if order.approved < 2 and policy.approval_over is not None and amount > policy.approval_over:
-            self.steps.append(AskApproval(amount))
             return
         if order.sourced >= policy.sourcings_max and self.rest:
             self.steps.append(AskHuman(f"it was sourced {order.sourced} times, and is still not whole"))
@@ -446,7 +425,7 @@ class _Process:
 
     def end(self) -> None:
         """Whether it is over; else until when nothing is due."""
-        if any(not isinstance(step, AskHuman | AskApproval) for step in self.steps):
+        if any(not isinstance(step, AskHuman) for step in self.steps):
             return
         if not self.rest and all(piece.state == "delivered" for piece in self.live):
             self.steps.append(MarkDone() if self.live else MarkCancelled())

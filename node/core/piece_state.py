@@ -93,6 +93,7 @@ class PieceFact:
     valid_until: int | None = None
     unanswered: int = 0
     accepted: int = 0  # substituted and back-ordered at the partner included: it will come from there
+    later: int = 0  # of `accepted`: the partner has it not, and names no day
     refused: int = 0  # rejected
     cancelled: int = 0
     cancel_open: bool = False  # a cancellation or change that we asked for waits for its answer

@@ -41,6 +41,7 @@ class OrderStatements:
             *("wanted", "partner_id"),
         )
         ids = listed(sql.name, "order_ids", "bigint")
+        self.by_ids = sql(sa.select(ORDER).where(_C.order_id.in_(ids)), "order_ids")
         self.lines = sql(
             sa.select(ORDER_LINE).where(line.order_id.in_(ids)).order_by(line.order_id, line.ordinal, line.line_id),
             "order_ids",
@@ -125,6 +126,10 @@ class Orders:
         wanted = json.dumps([(of.number, of.issuer, of.unit, of.series) for of in identities])
         rows = self._session.all(OrderRow._make, self._sql.find, wanted, partner_id)
         return {OrderIdentity(row.issuer, row.unit, row.number, row.series): row for row in rows}
+
+    def by_ids(self, order_ids: Sequence[int]) -> list[OrderRow]:
+        """The orders of these ids that there are."""
+        return self._session.all(OrderRow._make, self._sql.by_ids, json.dumps([*order_ids]))
 
     def lines(self, order_ids: Sequence[int]) -> list[OrderLineRow]:
         """By order and ordinal."""

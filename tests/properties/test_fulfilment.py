@@ -202,7 +202,6 @@ def test_no_unit_is_lost_and_none_is_doubled(data: st.DataObject, quantities: li
         on_silence=data.draw(st.sampled_from(["human", "cancel"])),
         outside=data.draw(st.sampled_from(["human", "accept", "reject"])),
         elsewhere_in_doubt=data.draw(st.booleans()),
-        complete=data.draw(st.booleans()),
     )
     world.look(data)
     for _ in range(times):

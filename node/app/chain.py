@@ -1,0 +1,204 @@
+"""Chains over several companies: what a partner whose order we source ourselves is told of it.
+
+Its order is answered when every unit has its place; what our sources despatch and deliver counts as despatched and
+delivered by us, under numbers of our own: who else is involved stays with us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.app.context import Context
+from node.app.submit import Submission, submit
+from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
+from node.core.document import Document
+from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason
+from node.core.document.fulfilment import (
+    AdviceStatus,
+    Carriage,
+    DeliveryEvent,
+    DeliveryStatus,
+    DespatchAdvice,
+    DespatchLine,
+)
+from node.core.document.order import (
+    OrderResponse,
+    OrderResponseLine,
+    ResponseOutcome,
+    Schedule,
+    ScheduleOutcome,
+)
+from node.core.fulfilment import remainders
+from node.core.piece_state import DEAD
+from node.core.quantity import Quantity, from_scaled
+from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.errors import RefusedError
+from node.ports import Transaction
+from node.wire import instant
+
+__all__ = ["tell_origin"]
+
+_AGREED = frozenset({"accepted", "ready", "despatched", "delivered"})
+
+
+def tell_origin(
+    tx: Transaction,
+    ctx: Context,
+    order: CustomerOrderRow,
+    lines: Sequence[CustomerLineRow],
+    pieces: Sequence[PieceRow],
+) -> set[str]:
+    """Tell the partner whose order this is what it does not know yet; returns whom something waits for now."""
+    if not order.origin_partner or order.origin_order_id is None:
+        return set()
+    (origin,) = tx.orders.by_ids([order.origin_order_id])
+    theirs = {line.line_id: line for line in tx.orders.lines([origin.order_id])}
+    events = tx.orders.events([origin.order_id])
+    told: list[Document] = []
+    answer = _answer(order, origin, theirs, lines, pieces, events)
+    if answer is not None:
+        told.append(answer)
+    for piece in pieces:
+        told += _goods(ctx, order, origin, piece, events)
+    if not told:
+        return set()
+    try:
+        results = submit(tx, ctx, origin.partner_id, [Submission(one) for one in told])
+    except RefusedError as error:
+        ctx.log.warning("an order's partner was not told: %s", error.message, extra={"partner": origin.partner_id})
+        return set()
+    for one in results:
+        if one.state == "refused":
+            ctx.log.warning("an order's partner was not told: %s", one.findings[0].text)
+    return {origin.partner_id} if any(one.state == "waiting" for one in results) else set()
+
+
+def _key(origin: OrderRow) -> DocumentKey:
+    return DocumentKey(
+        issuer=origin.issuer,
+        unit=origin.unit,
+        type="Order",
+        number=origin.number,
+        series=origin.series,
+        revision=origin.revision,
+    )
+
+
+def _answer(
+    order: CustomerOrderRow,
+    origin: OrderRow,
+    theirs: dict[str, OrderLineRow],
+    lines: Sequence[CustomerLineRow],
+    pieces: Sequence[PieceRow],
+    events: Sequence[LineEventRow],
+) -> OrderResponse | None:
+    """The answer to the partner's order, or to its request for less, once every unit has its place."""
+    live = [piece for piece in pieces if piece.state not in DEAD]
+    decided = all(piece.state in _AGREED or piece.state == "back_ordered" for piece in live)
+    if not decided or remainders(lines, pieces) or any(line.cancel_asked for line in lines):
+        return None
+    asked = [e for e in events if e.standing and e.event in ("cancel_requested", "change_requested")]
+    if not live and not any(line.cancelled for line in lines):
+        return None
+    answered = tuple(_answered(theirs[line.line_id], line, live) for line in lines if line.line_id in theirs)
+    whole = all(line.cancelled == 0 for line in lines)
+    none = all(line.cancelled == line.quantity for line in lines)
+    outcome = ResponseOutcome.ACCEPTED if whole else ResponseOutcome.CHANGED
+    if none and not asked:
+        outcome = ResponseOutcome.REJECTED
+    answers = None
+    if asked:
+        kind = "OrderCancellation" if asked[-1].event == "cancel_requested" else "OrderChange"
+        answers = DocumentKey(issuer=origin.issuer, type=kind, number=asked[-1].reference)
+        outcome = ResponseOutcome.CHANGED
+    number = f"{order.number}-A" if answers is None else f"{order.number}-A-{answers.number}"
+    return OrderResponse(
+        header=DocumentHeader(number=number, root_id=order.root_id),
+        order=_key(origin),
+        outcome=outcome,
+        lines=answered,
+        seller_order_number=order.number,
+        answers=answers,
+    )
+
+
+def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceRow]) -> OrderResponseLine:
+    """One line, in pieces by what becomes of them and by day."""
+    parts: dict[tuple[ScheduleOutcome, str], int] = {}
+    for piece in live:
+        if piece.line_id == line.line_id:
+            outcome = ScheduleOutcome.BACK_ORDERED if piece.state == "back_ordered" else ScheduleOutcome.ACCEPTED
+            place = (outcome, piece.promised_on or "")
+            parts[place] = parts.get(place, 0) + piece.quantity
+    if line.cancelled:
+        parts[ScheduleOutcome.REJECTED, ""] = line.cancelled
+    schedule = tuple(
+        Schedule(
+            schedule_id=str(place),
+            quantity=Quantity(from_scaled(quantity), line.unit),
+            outcome=outcome,
+            dates=_dates(on) if on and outcome is not ScheduleOutcome.REJECTED else (),
+            reason=Reason(code="not-available", text="not available", language="en")
+            if outcome is ScheduleOutcome.REJECTED
+            else None,
+        )
+        for place, ((outcome, on), quantity) in enumerate(sorted(parts.items()), 1)
+    )
+    item = ItemRef(gtin=theirs.gtin, seller_number=theirs.seller_number, buyer_number=theirs.buyer_number)
+    return OrderResponseLine(line_id=line.line_id, item=item, schedule=schedule)
+
+
+def _dates(on: str) -> tuple[QualifiedDate, ...]:
+    from datetime import date
+
+    return (QualifiedDate(qualifier=DateQualifier.DELIVER, on=date.fromisoformat(on)),)
+
+
+def _goods(
+    ctx: Context, order: CustomerOrderRow, origin: OrderRow, piece: PieceRow, events: Sequence[LineEventRow]
+) -> list[Document]:
+    """What of a piece is on its way and the partner has not been told; then that it has arrived.
+
+    Each advice is numbered by the piece and how far it had come, so that the same one is never sent twice.
+    """
+    name = f"{order.number}-D{piece.piece_id}-"
+    told = {e.reference: e.quantity for e in events if e.event == "despatched" and e.reference.startswith(name)}
+    done = {e.reference for e in events if e.event == "delivered"}
+    made: list[Document] = []
+    sent = min(piece.despatched, piece.quantity) if piece.state not in DEAD else 0
+    new = sent - sum(told.values())
+    if new > 0:
+        number = f"{name}{sent}"
+        told[number] = new
+        made.append(_despatch(ctx, order, origin, piece, number, new))
+    if piece.state == "delivered":
+        for number in sorted(told):
+            reference = f"S-{number}"
+            if reference not in done:
+                made.append(_delivered(ctx, order, origin, number, reference))
+    return made
+
+
+def _despatch(
+    ctx: Context, order: CustomerOrderRow, origin: OrderRow, piece: PieceRow, number: str, quantity: int
+) -> DespatchAdvice:
+    line = DespatchLine(line_id="1", order_line_id=piece.line_id, quantity=Quantity(from_scaled(quantity), piece.unit))
+    return DespatchAdvice(
+        header=DocumentHeader(number=number, root_id=order.root_id),
+        status=AdviceStatus.ORIGINAL,
+        order=_key(origin),
+        despatched_at=instant(piece.at),
+        carriage=Carriage(carrier=piece.carrier, service=piece.service, tracking=piece.tracking),
+        lines=(line,),
+    )
+
+
+def _delivered(ctx: Context, order: CustomerOrderRow, origin: OrderRow, despatch: str, number: str) -> DeliveryStatus:
+    own = ctx.now()
+    return DeliveryStatus(
+        header=DocumentHeader(number=number, root_id=order.root_id),
+        despatch=DocumentKey(type="DespatchAdvice", number=despatch),
+        order=_key(origin),
+        event=DeliveryEvent.DELIVERED,
+        occurred_at=own,
+    )

@@ -1,0 +1,78 @@
+"""Orders between our company and itself: instructions to our own sites, in the same book as partners' orders.
+
+They travel nowhere, so they are taken the moment they are submitted; our own system gets them through its adapter, and
+what it says of them (or a person by hand) has the same effects as a partner's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.app import notices
+from node.app.context import Context
+from node.core.document import Document
+from node.core.document.common import Usage
+from node.core.document.fulfilment import ReceivingAdvice
+from node.core.document.order import Order, OrderCancellation, OrderChange
+from node.core.rows import DocumentRow, HandoverRow, PartnerRow
+from node.ports import OrderIdentity, Transaction
+
+__all__ = ["as_partner", "concerns_own", "follow", "own_usage", "taken", "we_say"]
+
+_OF_BUYER = (Order, OrderChange, OrderCancellation, ReceivingAdvice)
+_FOLLOWED = ("ApplicationResponse", "OrderChange", "OrderCancellation")
+
+
+def own_usage(tx: Transaction) -> Usage:
+    """Our own documents count, unless every partner is still in test."""
+    usages = {row.usage for row in tx.partners.all() if row.state == "confirmed"}
+    return Usage.TEST if usages == {"TEST"} else Usage.PRODUCTION
+
+
+def as_partner(tx: Transaction, row: PartnerRow) -> PartnerRow:
+    """Our own row, as documents to ourselves see it."""
+    return row._replace(usage=own_usage(tx).value, last_hello="")
+
+
+def we_say(document: Document) -> bool:
+    """In an internal order we are its seller; whether that side says this document."""
+    return not isinstance(document, _OF_BUYER)
+
+
+def taken(row: DocumentRow) -> DocumentRow:
+    """The document as it lies here: it goes nowhere and is taken at once."""
+    return row._replace(epoch=0, number=row.document_id, state="taken")
+
+
+def follow(tx: Transaction, ctx: Context, rows: Sequence[DocumentRow], documents: Sequence[Document]) -> None:
+    """Documents of ours were stored: instructions go to our own system, and customer orders see what concerns them."""
+    if not rows:
+        return
+    own = rows[0].state == "taken"
+    if own:
+        now = ctx.now_micros()
+        handovers = [
+            HandoverRow(row.document_id, row.type, "waiting", 0, now, "", "", None)
+            for row, document in zip(rows, documents, strict=True)
+            if isinstance(document, _OF_BUYER[:3]) and _is_taken_by_erp(ctx, row)
+        ]
+        if handovers:
+            tx.handovers.add(handovers)
+    followed = [document for row, document in zip(rows, documents, strict=True) if own or row.type in _FOLLOWED]
+    notices.notice(tx, ctx, rows[0].partner_id, followed)
+
+
+def _is_taken_by_erp(ctx: Context, row: DocumentRow) -> bool:
+    return any(row.type in one.documents and one.usage == row.usage.lower() for one in ctx.settings.adapters)
+
+
+def concerns_own(tx: Transaction, document: Document) -> str:
+    """Our own id, where a document from our own system is about an internal order; else ""."""
+    key = getattr(document, "order", None)
+    if key is None:
+        return ""
+    own = tx.partners.own().partner_id
+    if key.issuer not in ("", own):
+        return ""
+    identity = OrderIdentity(own, key.unit, key.number, key.series)
+    return own if identity in tx.orders.find(own, [identity]) else ""

@@ -1,0 +1,125 @@
+"""Chooses sources for customer orders: gathers the problem in one read, solves it outside any transaction, says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from node.app import carriers, sourcing
+from node.app.context import Context
+from node.app.orchestration import open_units, read_state
+from node.config.rules import rules_in_force
+from node.core.customer_rows import CustomerOrderRow
+from node.core.fulfilment import avoided
+from node.core.rules import OrderFacts, RuleSet, approval_needed
+from node.core.sourcing.explain import explain
+from node.core.sourcing.problem import Plan, Problem
+from node.core.sourcing.solve import solve
+from node.ports import Store, Transaction
+
+__all__ = ["Choice", "choose"]
+
+SECOND = 1_000_000
+AVOID_SECONDS = 86_400
+"""How long a source that failed a line is not asked for it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A plan for some orders, with all that is needed to take it up and to tell why."""
+
+    problem: Problem
+    plan: Plan
+    facts: Mapping[str, OrderFacts] = field(default_factory=dict)
+    rule_set: RuleSet | None = None
+    findings: tuple[str, ...] = ()
+
+    def why(self, order_id: str) -> dict[str, Any]:
+        """The decision on one order as JSON has it."""
+        return {**explain(self.problem, self.plan, order_id), "findings": list(self.findings)}
+
+    def approval(self, order_id: str) -> str:
+        """Why a human must approve the order before anything of it is promised; "" where nobody must."""
+        facts = self.facts.get(order_id)
+        if self.rule_set is None or facts is None:
+            return ""
+        cost = Decimal(0)
+        for one in self.plan.assignments:
+            if one.order_id == order_id:
+                cost += sum(one.costs.values(), Decimal(0))
+        return approval_needed(self.rule_set, facts, cost)
+
+
+def choose(store: Store, ctx: Context, customer_order_ids: Sequence[int]) -> list[Choice]:
+    """Choose for these orders together, those of each currency by themselves; orders with nothing open are left out."""
+    rule_set, fault = rules_in_force(ctx.settings.home)
+    if fault is not None:
+        ctx.log.warning("the changed rules do not count: %s", fault.message)
+    currencies = store.read(lambda tx: _currencies(tx, customer_order_ids))
+    return [choice for ids in currencies.values() if (choice := _choose(store, ctx, ids, rule_set)) is not None]
+
+
+def _currencies(tx: Transaction, customer_order_ids: Sequence[int]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    orders = tx.customer_orders.get(list(customer_order_ids))
+    for one in customer_order_ids:
+        found.setdefault(orders[one].currency, []).append(one)
+    return found
+
+
+def _choose(store: Store, ctx: Context, ids: Sequence[int], rule_set: RuleSet) -> Choice | None:
+    read = partial(_gather, ctx=ctx, ids=ids, rule_set=rule_set)
+    gathered = store.read(read)
+    if gathered is None:
+        return None
+    if gathered.missing:
+        carriers.refresh(store, ctx, gathered.missing)
+        gathered = store.read(read) or gathered
+    texts = tuple(dict.fromkeys(one.text for one in gathered.findings))
+    return Choice(gathered.problem, solve(gathered.problem), gathered.facts, rule_set, texts)
+
+
+def _gather(tx: Transaction, ctx: Context, ids: Sequence[int], rule_set: RuleSet) -> sourcing.Gathered | None:
+    wanted = [one for customer_order_id in ids if (one := _wanted(tx, ctx, customer_order_id)) is not None]
+    if not wanted:
+        return None
+    gathered = sourcing.gather(tx, ctx, wanted, rule_set=rule_set)
+    return replace(gathered, problem=_narrowed(gathered.problem, [one.order for one in wanted]))
+
+
+def _wanted(tx: Transaction, ctx: Context, customer_order_id: int) -> sourcing.Wanted | None:
+    state = read_state(tx, customer_order_id)
+    units = open_units(ctx, state)
+    if not units:
+        return None
+    since = ctx.now_micros() - AVOID_SECONDS * SECOND
+    failed = avoided(piece for piece in state.pieces.values() if piece.at >= since)
+    excluded = {f"{partner_id}|{location}" for sources in failed.values() for partner_id, location in sources}
+    return sourcing.Wanted(
+        order=state.order,
+        lines=[(state.lines[line_id], quantity) for line_id, quantity in units.items()],
+        strategy=state.order.strategy,
+        excluded=frozenset(excluded),
+    )
+
+
+def _narrowed(problem: Problem, orders: Sequence[CustomerOrderRow]) -> Problem:
+    """Where an order may go no further only our own sites count, and a partner never fulfils what it ordered itself."""
+    rows = {str(row.customer_order_id): row for row in orders}
+    made = []
+    for one in problem.orders:
+        row = rows[one.order_id]
+        out = {
+            source.source_id
+            for source in problem.sources
+            if source.partner_id and (row.hops_left <= 0 or source.partner_id == row.origin_partner)
+        }
+        if out:
+            every = frozenset(source.source_id for source in problem.sources)
+            allowed = every if one.policy.allowed is None else one.policy.allowed
+            one = replace(one, policy=replace(one.policy, allowed=allowed - out))
+        made.append(one)
+    return replace(problem, orders=tuple(made))
