@@ -118,13 +118,19 @@ def _start(tx: Any, row: CursorRow) -> None:
 
 def sums(tx: Any, partner_id: str) -> dict[str, int]:
     """Everything together that a company's view of one owner's stock says, asked of the tables themselves."""
-    figures = "SELECT sum(on_hand), sum(available), count(*) FROM"
+    execute = tx.session.raw.execute
     if partner_id:
-        snapshot = tx.stock.current_snapshot(partner_id).snapshot
-        of_snapshot = (partner_id, snapshot)
-        row = tx.session.raw.execute(f"{figures} stock WHERE partner_id = ? AND snapshot = ?", of_snapshot).fetchone()
+        found = execute(
+            "SELECT sum(on_hand), sum(available), count(*) FROM stock WHERE partner_id = ? AND snapshot = ?",
+            (partner_id, tx.stock.current_snapshot(partner_id).snapshot),
+        )
     else:
-        row = tx.session.raw.execute(f"{figures} own_stock").fetchone()
+        # What partners are told is the ERP's figures less what their orders took up.
+        found = execute(
+            "SELECT sum(on_hand), sum(available) - (SELECT coalesce(sum(reserved + allocated), 0) FROM stock_counter),"
+            " count(*) FROM own_stock"
+        )
+    row = found.fetchone()
     return {"on_hand": row[0] // 10**SCALE, "available": row[1] // 10**SCALE, "lines": row[2]}
 
 
