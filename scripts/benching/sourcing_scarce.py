@@ -80,7 +80,7 @@ def _shared_out(chance: random.Random, world: World, item: str, like: Sequence[S
 
 
 def _demand_days(season: Season) -> dict[str, list[tuple[int, DemandDay]]]:
-    """By item, the demand of every order with its number: those of the past below 0, in the order in which they came."""
+    """By item, the demand of every order with its number, below 0 in the past, in the order in which they came."""
     found: dict[str, list[tuple[int, DemandDay]]] = defaultdict(list)
     for number, order in enumerate([*season.past, *season.coming], -len(season.past)):
         line: DemandLine = order.lines[0]
