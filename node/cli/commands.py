@@ -316,6 +316,27 @@ def _reservation_verify(call: Call, options: Namespace, output: Output) -> int:
     return 0 if result["good"] else FAILED
 
 
+def _carrier_check(call: Call, options: Namespace, output: Output) -> int:
+    result = call("carrier.check", **arguments_of(options))
+    _shown("carrier.check", result, output)
+    return 0 if result["good"] else FAILED
+
+
+def _rules_check(call: Call, options: Namespace, output: Output) -> int:
+    given = {"rules": entry.read_text(options.rules), "file": options.rules} if options.rules else {}
+    result = call("rules.check", **given)
+    _shown("rules.check", result, output)
+    return 0 if result["good"] else FAILED
+
+
+def _rules_simulate(call: Call, options: Namespace, output: Output) -> int:
+    given = arguments_of(options)
+    file = given.pop("rules")
+    if problems := given.pop("problems", None):
+        given["problems"] = entry.read_lines(problems)
+    return _shown("rules.simulate", call("rules.simulate", rules=entry.read_text(file), file=file, **given), output)
+
+
 def _evidence_export(call: Call, options: Namespace, output: Output) -> int:
     given = arguments_of(options)
     given["out"] = str(Path(options.out).absolute())
@@ -346,6 +367,9 @@ _SPECIAL: dict[str, Callable[[Call, Namespace, Output], int]] = {
     "order.list": _order_list,
     "reservation.request": _reservation_request,
     "reservation.verify": _reservation_verify,
+    "carrier.check": _carrier_check,
+    "rules.check": _rules_check,
+    "rules.simulate": _rules_simulate,
     "evidence.export": _evidence_export,
     **dict.fromkeys(
         (

@@ -11,7 +11,7 @@ from typing import Any
 from node.cli.output import Output
 from node.errors import ConfigError, RefusedError
 
-__all__ = ["agreed", "pieces", "read_bytes", "read_fields", "read_text", "write_new"]
+__all__ = ["agreed", "pieces", "read_bytes", "read_fields", "read_lines", "read_text", "write_new"]
 
 INPUT_BYTES_MAX = 16_777_216
 
@@ -49,6 +49,22 @@ def read_fields(name: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ConfigError(f"{name}: a JSON object is expected, with the document's fields")
     return fields
+
+
+def read_lines(name: str) -> list[dict[str, Any]]:
+    """JSON objects, one on each line; empty lines count for nothing. Raises ConfigError."""
+    found = []
+    for number, line in enumerate(read_text(name).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            one = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{name}: line {number}: not JSON: {error}") from None
+        if not isinstance(one, dict):
+            raise ConfigError(f"{name}: line {number}: a JSON object is expected")
+        found.append(one)
+    return found
 
 
 def write_new(path: Path, data: bytes) -> None:

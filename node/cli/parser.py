@@ -46,6 +46,8 @@ def build_parser() -> Parser:
     holds = add("reservation", "stock that is held: by us for partners, and by partners for us")
     _reservation_commands(_adder(holds, "reservation commands", "reservation."))
     _document_commands(_adder(add("documents", "what was sent and received"), "document commands", "documents."))
+    _carrier_commands(_adder(add("carrier", "carriers: their rates and quotes"), "carrier commands", "carrier."))
+    _rules_commands(_adder(add("rules", "how customer orders are sourced, in HOME/rules.toml"), "commands", "rules."))
     _disruption_commands(
         _adder(add("disruption", "what will not come as promised"), "disruption commands", "disruption.")
     )
@@ -349,6 +351,40 @@ def _document_commands(add: Group) -> None:
         parser.add_argument("document", type=int, metavar="ID", help="its id in `hansa documents list`")
         if name == "release":
             parser.add_argument("--refuse", metavar="REASON", help="refuse the held document instead")
+
+
+def _carrier_commands(add: Group) -> None:
+    add("list", "the carriers of our settings, and our own rate")
+    check = add(
+        "check",
+        "read rates, mappings and postal codes, and say what is wrong",
+        more="Exits with 1 when a carrier cannot be used. Asks no carrier: `hansa carrier quote` does.",
+    )
+    check.add_argument("carrier", nargs="?", default="", metavar="CARRIER", help="only this one")
+    quote = add("quote", "what a shipment costs: by tables, and asked now where a carrier quotes by itself")
+    quote.add_argument("carrier", nargs="?", default="", metavar="CARRIER", help="only this one")
+    quote.add_argument("--country", required=True, metavar="CODE", help="whereto, ISO 3166-1, such as DE")
+    quote.add_argument("--postal-code", required=True, metavar="CODE", help="whereto")
+    quote.add_argument("--weight", required=True, metavar="KG", help="of all of it")
+    quote.add_argument("--volume", metavar="LITRES", help="of all of it")
+    quote.add_argument("--currency", default="EUR", metavar="CODE", help="in which it is to be quoted (EUR)")
+    quote.add_argument("--from-country", default="", metavar="CODE", help="where it begins")
+    quote.add_argument("--from-postal-code", default="", metavar="CODE", help="where it begins")
+
+
+def _rules_commands(add: Group) -> None:
+    check = add(
+        "check",
+        "say what is wrong with the rules: unknown keys, circles, rules for everything or nothing",
+        more="Exits with 1 when something is.",
+    )
+    check.add_argument("--rules", metavar="FILE", help="these instead of those in force")
+    add("show", "the rules in force, in their order, and their strategies")
+    simulate = add("simulate", "replay past orders under other rules, and show both side by side; changes nothing")
+    simulate.add_argument("--rules", required=True, metavar="FILE", help="the rules to try")
+    simulate.add_argument("--since", metavar="DATE", help="only orders that were sourced from this day on")
+    simulate.add_argument("--orders", type=int, default=500, metavar="N", help="the newest, at most so many (500)")
+    simulate.add_argument("--problems", metavar="FILE", help="sourcing problems as JSON instead, one on each line")
 
 
 def _disruption_commands(add: Group) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.cli import order_views, promise_views, reservation_views
+from node.cli import carrier_views, order_views, promise_views, reservation_views, rules_views
 from node.cli.output import Output, shown
 from node.cli.promise_views import age
 
@@ -477,6 +477,8 @@ VIEWS: dict[str, View] = {
     "order.show": order_views.show,
     "order.list": order_views.listing,
     **reservation_views.VIEWS,
+    **carrier_views.VIEWS,
+    **rules_views.VIEWS,
     "documents.list": _documents,
     "documents.show": _document,
     "documents.withdraw": _document,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from node.app.operations import adapters, disruptions, documents, node, orders, partners, performance, reservations, stock
+from node.app.operations import (
+    adapters,
+    carriers,
+    disruptions,
+    documents,
+    node,
+    orders,
+    partners,
+    performance,
+    reservations,
+    rules,
+    stock,
+)
 from node.app.operations.registry import OPERATIONS, Host, Keys, Live, Operation, Report, run
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "Operation",
     "Report",
     "adapters",
+    "carriers",
     "disruptions",
     "documents",
     "node",
@@ -20,6 +33,7 @@ __all__ = [
     "partners",
     "performance",
     "reservations",
+    "rules",
     "run",
     "stock",
 ]
