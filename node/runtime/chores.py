@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import inventory, ledger, refusals, retention, rotation
+from node.app import inventory, ledger, recurring, refusals, retention, rotation
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
@@ -22,6 +22,9 @@ __all__ = ["Chores"]
 
 SNAPSHOT_ROWS_AT_ONCE = 2_500
 """Rows deleted in one transaction: an order that comes meanwhile waits for no more than that."""
+
+RESERVATIONS_AT_ONCE = 500
+"""Ended holds deleted in one transaction."""
 
 STOCK_SECONDS = 2
 """How late partners hear at most of stock that orders took away: what changes in between goes in one report."""
@@ -58,12 +61,13 @@ class Chores:
             ("old snapshots", self.drop_old_snapshots, 60),
             ("key changes", self.advance_keys, 60),
             ("waiting documents", self._node.wake_waiting, 30),
-            ("waiting stock", self.wake_for_stock, STOCK_SECONDS),
-            ("stalled links", self._node.stop_stalled, 10),
-        )
             ("reservations", self.end_reservations, STOCK_SECONDS),
-        for name, work, seconds in each:
+            ("waiting stock", self.wake_for_stock, STOCK_SECONDS),
             ("old reservations", self.forget_reservations, 3600),
+            ("stalled links", self._node.stop_stalled, 10),
+            ("recurring orders", self.make_recurring, 60),
+        )
+        for name, work, seconds in each:
             jitter = min(5, seconds // 2)
             self._scheduler.add_job(
                 self._guarded, "interval", seconds=seconds, id=name, args=(name, work), jitter=jitter
@@ -97,9 +101,6 @@ class Chores:
         while self._store.write(lambda tx: tx.stock.drop_old(SNAPSHOT_ROWS_AT_ONCE)) == SNAPSHOT_ROWS_AT_ONCE:
             pass
 
-    def wake_for_stock(self) -> None:
-        """Wake the partners who may see stock that changed and has not gone to them; a pull wakes them at its end."""
-        waiting = self._store.read(lambda tx: inventory.waiting_for_stock(tx, self._ctx))
     def end_reservations(self) -> None:
         """End holds whose time is up, a part at a time; in decisions they count no more anyway."""
         while self._store.read(lambda tx: bool(tx.reservations.due(self._ctx.now_micros(), 1))):
@@ -111,8 +112,16 @@ class Chores:
         while self._store.write(lambda tx: tx.reservations.forget(before, RESERVATIONS_AT_ONCE)):
             pass
 
+    def wake_for_stock(self) -> None:
+        """Wake the partners who may see stock that changed and has not gone to them; a pull wakes them at its end."""
+        waiting = self._store.read(lambda tx: inventory.waiting_for_stock(tx, self._ctx))
         if waiting:
             self._node.wake(waiting)
+
+    def make_recurring(self) -> None:
+        """Make the recurring customer orders whose day has come."""
+        if recurring.make_due(self._store, self._ctx):
+            self._node.wake([])
 
     def advance_keys(self) -> None:
         """Go on with a change of our keys as far as partners are ready, and forget keys that nobody needs."""

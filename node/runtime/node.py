@@ -29,6 +29,7 @@ from node.ports import Clock, Random
 from node.runtime.chores import Chores
 from node.runtime.links import Links
 from node.runtime.memory import calm_collector
+from node.runtime.orchestrator import Orchestrator
 from node.runtime.workers import AdapterWorker
 from node.store.database import Database, open_store
 from node.transport.contract import Ended, Limits, Services
@@ -98,6 +99,8 @@ class Node:
             one.name: AdapterWorker(self.store, self.ctx, one, self.metrics, self.wake) for one in settings.adapters
         }
         self._undo.push_async_callback(self._stop_workers)
+        self.orders = Orchestrator(self.store, self.ctx, self.wake, self._kick_workers)
+        self._undo.push_async_callback(self._stop_orders)
         self.links = Links(services, self.keys)
         self._undo.push_async_callback(self._stop_links)
         await self.links.start()
@@ -112,6 +115,7 @@ class Node:
             await self._show_metrics(settings.metrics.port)
         for worker in self._workers.values():
             worker.start()
+        self.orders.start()
         self._keep(self._watch_the_loop())
         self._serving.set()
         _log.info("the node is ready", extra={"endpoint": settings.node.listen})
@@ -165,6 +169,16 @@ class Node:
             if not good:
                 _log.warning("the adapter did not end in time", extra={"adapter": worker.name})
 
+    async def _stop_orders(self) -> None:
+        seconds = float(self._settings.node.grace_seconds)
+        if not await asyncio.to_thread(self.orders.stop, seconds):
+            _log.warning("the work on customer orders did not end in time")
+
+    def _kick_workers(self) -> None:
+        """Our own systems may have something to take."""
+        for worker in self._workers.values():
+            worker.kick()
+
     async def _watch_the_loop(self) -> None:
         """Measure how late a timer is woken: what blocks the loop blocks every partner."""
         loop = asyncio.get_running_loop()
@@ -202,8 +216,8 @@ class Node:
         self.metrics.received.labels(session.partner_id).inc(taken.documents)
         self.metrics.take_seconds.observe(seconds)
         if taken.handed_over:
-            for worker in self._workers.values():
-                worker.kick()
+            self._kick_workers()
+        self.orders.kick()
         if taken.wake:
             self.links.hub.wake(taken.wake)
         if taken.cards_changed:
@@ -214,7 +228,8 @@ class Node:
         self.metrics.sent.labels(session.partner_id).inc(documents)
 
     def receipted(self, session: Session, seconds: float) -> None:
-        """A partner has given a receipt."""
+        """A partner has given a receipt; a refusal may be about a customer order."""
+        self.orders.kick()
         if seconds:
             self.metrics.receipt_seconds.observe(seconds)
 
@@ -240,6 +255,7 @@ class Node:
 
     def wake(self, partner_ids: Iterable[str]) -> None:
         """Something waits for these partners. Does not wait for it to go."""
+        self.orders.kick()
         self._soon(self.links.hub.wake, list(partner_ids))
 
     def wake_waiting(self) -> None:

@@ -160,7 +160,7 @@ class AdapterWorker:
         began = monotonic()
         pulled = erp.pull_once(self._store, self._ctx, self._settings, adapter)
         self._metrics.pulled.labels(self.name).inc(pulled.documents + pulled.stock_lines)
-        if pulled.wake:
+        if pulled.wake or pulled.documents:
             self._woke(pulled.wake)
         if pulled.documents or pulled.stock_lines or pulled.findings:
             _log.info(
