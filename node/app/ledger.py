@@ -241,10 +241,9 @@ def exposure(tx: Transaction, ctx: Context, item_key: str, location: str) -> int
 
 def counters_of(tx: Transaction, rows: Sequence[StockRow]) -> dict[Place, StockCounterRow]:
     """The counters of our figures among these; nothing is asked where nothing was ever taken."""
-    rows = [row for row in rows if row.partner_id == ""]
     if not rows or not tx.reservations.in_use():
         return {}
-    keys = list({row.item_key for row in rows})
+    keys = list({row.item_key for row in rows if row.partner_id == ""})
     return {(row.item_key, row.location): row for row in tx.reservations.counters(keys)}
 
 
