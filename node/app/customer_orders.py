@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from node import wire
 from node.app import carriers
 from node.app.context import Context
-from node.app.demand import Demand, note_demand
+from node.app.demand import Demand, note_demand, region_of
 from node.app.identity import UNDERSTANDS, same_content
 from node.app.internal import own_usage
 from node.app.outbox import SALT_BYTES, priority_of
@@ -92,7 +92,8 @@ def capture(
     tx.customer_orders.add_events(events)
     if row.state != "template":
         day = ctx.now().date()
-        note_demand(tx, [Demand(line.item_key, row.country, day, line.quantity, line.unit) for line in lines])
+        region = region_of(row.country, row.postal_code)
+        note_demand(tx, [Demand(line.item_key, region, day, line.quantity, line.unit) for line in lines])
         if row.customer:
             _remember(tx, row)
     return Captured("captured", row.customer_order_id, doubts)

@@ -18,7 +18,7 @@ from node.core.units import canonical_unit
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["Demand", "Warned", "history", "note_demand", "per_day", "runs_out", "warnings"]
+__all__ = ["Demand", "Warned", "history", "note_demand", "per_day", "region_of", "runs_out", "warnings"]
 
 QUANTITY_MAX = 10**15
 """A single demand of more (scaled) is a slip, and would spoil every rate."""
@@ -45,6 +45,11 @@ class Warned(NamedTuple):
     out_on: date
     next_supply_on: date | None
     why: str
+
+
+def region_of(country: str, postal_code: str) -> str:
+    """How the history names where something was wanted."""
+    return f"{country}|{postal_code}" if postal_code else country
 
 
 def note_demand(tx: Transaction, demands: Iterable[Demand]) -> int:

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from node.app import carriers, prices
+from node.app import scarcity as scarce
 from node.app.context import Context
 from node.app.known_stock import Known, load
 from node.app.promising import offered
@@ -75,6 +76,8 @@ def gather(
 ) -> Gathered:
     """The problem of sourcing these orders together; order ids are their `customer_order_id` as text.
 
+    Without `scarcity`, the prices of scarce stock are those that were reckoned last.
+
     Quantities are in the unit of the item's first line. Raises RefusedError ``currencies`` when the orders are in
     several currencies, whose costs cannot be compared, and ``too-many`` for more than `ORDERS_MAX` orders.
     """
@@ -101,7 +104,7 @@ def gather(
         sources=tuple(sources),
         supplies=tuple(supplies),
         services=tuple(services),
-        scarcity=scarcity or {},
+        scarcity=work.scarcity() if scarcity is None else scarcity,
         gap=gap,
         seconds=seconds,
     )
@@ -352,6 +355,14 @@ class _Gathering:
             self.findings.append(Finding("no-price", f"{offer.partner_id}|{offer.location}", text))
             return self._price.get(item, Decimal(0))
         return Decimal(0)
+
+    def scarcity(self) -> dict[tuple[str, str], Decimal]:
+        """The prices of scarce stock, under the names that the items have here."""
+        kept = scarce.kept(self._tx)
+        if not kept:
+            return {}
+        names = {key: name for item, name in self.items.items() for key in [item, *self.known.keys[item]]}
+        return {(source, names[item]): price for (source, item), price in kept.items() if item in names}
 
     def serves(self, service: Service) -> bool:
         """Whether the place sends goods, or lets customers collect them, as the service says."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import inventory, ledger, recurring, refusals, retention, rotation
+from node.app import demand, disruptions, inventory, ledger, recurring, refusals, retention, rotation, scarcity
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
@@ -50,6 +50,7 @@ class Chores:
         self._ctx = ctx
         self._keys = keys
         self._node = node
+        self._warned: dict[str, date] = {}
         defaults: dict[str, Any] = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(timezone=UTC, daemon=True, job_defaults=defaults)
 
@@ -65,6 +66,9 @@ class Chores:
             ("waiting stock", self.wake_for_stock, STOCK_SECONDS),
             ("old reservations", self.forget_reservations, 3600),
             ("stalled links", self._node.stop_stalled, 10),
+            ("past notices", self.end_notices, 3600),
+            ("scarce stock", self.price_scarce_stock, 900),
+            ("stock warnings", self.warn_of_stock_outs, 3600),
             ("recurring orders", self.make_recurring, 60),
         )
         for name, work, seconds in each:
@@ -122,6 +126,22 @@ class Chores:
         """Make the recurring customer orders whose day has come."""
         if recurring.make_due(self._store, self._ctx):
             self._node.wake([])
+
+    def end_notices(self) -> None:
+        """End notices of disruption whose last day is over."""
+        self._store.write(lambda tx: disruptions.end_past(tx, self._ctx))
+
+    def price_scarce_stock(self) -> None:
+        """Reckon what scarce stock is worth where it lies, for sourcing."""
+        scarcity.refresh(self._store, self._ctx)
+
+    def warn_of_stock_outs(self) -> None:
+        """Say which items run out soon; each day of running out is said once."""
+        found = self._store.read(lambda tx: demand.warnings(tx, self._ctx))
+        for one in found:
+            if self._warned.get(one.item) != one.out_on:
+                _log.warning("%s runs out on %s: %s", one.item, one.out_on, one.why, extra={"item": one.item})
+        self._warned = {one.item: one.out_on for one in found}
 
     def advance_keys(self) -> None:
         """Go on with a change of our keys as far as partners are ready, and forget keys that nobody needs."""

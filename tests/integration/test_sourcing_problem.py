@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from node import wire
-from node.app import demand, inventory, performance, site_facts, sourcing
-from node.config import CostRule, PromisingSettings, SiteSettings
+from node.app import demand, inventory, performance, scarcity, site_facts, sourcing
+from node.config import CostRule, FreightSettings, PromisingSettings, SiteSettings
 from node.core.confidence import added_days
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
 from node.core.promise_rows import DisruptionRow
@@ -235,3 +235,33 @@ def test_the_record_of_a_partner_reaches_the_problem(pair: tuple[Company, Compan
     buyer.store.write(lambda tx: performance.note(tx, seller.id, "delivered_on_time", 0, 10, at))
     after = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].confidence
     assert after < before / 2
+
+
+def test_scarce_stock_is_priced_from_demand_lately(pair: tuple[Company, Company]) -> None:
+    """Ten pieces in Hamburg, where eight a week are wanted, and a thousand in Munich: Hamburg's are worth more."""
+    buyer, _ = pair
+    key = f"no:{buyer.id}:A"
+    own_stock(buyer, figure("", key, "HAMBURG", 3), figure("", key, "MUNICH", 1000))
+    north, south = demand.region_of("DE", "20457"), demand.region_of("DE", "80331")
+    days = [date(2026, 4, day) for day in range(5, 31)]
+    wants = [demand.Demand(key, region, day, 2 * ONE, "C62") for day in days for region in (north, south)]
+    buyer.store.write(lambda tx: demand.note_demand(tx, wants))
+    table = "DE\t20457\tHamburg\t\t\t\t\t\t\t53.54\t9.99\t\nDE\t80331\tMuenchen\t\t\t\t\t\t\t48.14\t11.57\t\n"
+    home = buyer.ctx.settings.home
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "DE.txt").write_text(table)
+    sites = {
+        "HAMBURG": SiteSettings(country="DE", postal_code="20457"),
+        "MUNICH": SiteSettings(country="DE", postal_code="80331"),
+    }
+    freight = FreightSettings(postal_codes=("DE.txt",), cost=Decimal(4), cost_per_km=Decimal("0.01"))
+    set_to(buyer, sites=sites, freight=freight)
+    assert scarcity.refresh(buyer.store, buyer.ctx) > 0
+    problem = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem
+    prices = {source: price for (source, _), price in problem.scarcity.items()}
+    assert prices["|HAMBURG"] > 0
+    assert prices.get("|MUNICH", Decimal(0)) == 0
+    # Without any demand nothing is scarce.
+    buyer.clock.move(days=900)
+    assert scarcity.refresh(buyer.store, buyer.ctx) == 0
+    assert buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.scarcity == {}
