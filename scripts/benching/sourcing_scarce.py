@@ -126,6 +126,7 @@ def _prices(season: Season, number: int, item: str, ways: list[Way], days: list[
             ],
             ways=ways,
             unfilled_default=UNFILLED,
+            dispersion=QUANTITY_MAX - 1,
         )
     )
 
