@@ -22,7 +22,7 @@ from node.config import CarrierSettings, Settings, carrier_secret
 from node.config.carriers import read_places, read_rate_table
 from node.config.kept import Kept
 from node.core.finding import Finding
-from node.core.freight import Quotation, QuoteRequest, RateTable, Shipment, findings, quote, usable
+from node.core.freight import FATAL, Quotation, QuoteRequest, RateTable, Shipment, findings, quote, usable
 from node.core.quote_rows import QuoteRow
 from node.core.sharing import matches
 from node.core.sourcing.problem import OrderDemand, Service, Source
@@ -37,6 +37,7 @@ __all__ = [
     "Question",
     "RatesRead",
     "carrier_kinds",
+    "check_files",
     "missing",
     "offers",
     "open_carrier",
@@ -307,6 +308,24 @@ def places(settings: Settings) -> tuple[Places, tuple[Finding, ...]]:
         return Places(), (Finding("bad-places", "freight.postal_codes", error.message),)
     more = (Finding("bad-places", "freight.postal_codes", fault.message),) if fault else ()
     return found, remarks + more
+
+
+def check_files(settings: Settings) -> list[str]:
+    """What is odd in the tables that the settings name. Raises ConfigError for one that cannot be read or used."""
+    told = []
+    for name, one in settings.carriers.items():
+        if one.kind != "table":
+            with open_carrier(settings, name) as carrier:
+                told += [f"carrier {name}: {remark}" for remark in carrier.check()]
+            continue
+        path = settings.home / one.file
+        found = findings(read_rate_table(path, name)[0])
+        if not usable(found):
+            fatal = next(remark for remark in found if remark.rule in FATAL)
+            raise ConfigError(f"{path}: {fatal.path}: {fatal.text}", hint=f"hansa carrier check {name}")
+        told += [f"carrier {name}: {remark.path}: {remark.text}" for remark in found]
+    _, remarks = read_places(tuple(settings.home / name for name in settings.freight.postal_codes))
+    return told + [f"{remark.path}: {remark.text}" for remark in remarks]
 
 
 # --- what carriers say ------------------------------------------------------------------------------------------------

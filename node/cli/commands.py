@@ -140,7 +140,7 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
     """Read the settings, and what they refer to."""
     path = home / config.FILE_NAME
     settings = config.load(home)
-    from node.app import advice
+    from node.app import advice, carriers
 
     settings.database_url  # noqa: B018  # raises where the secret it names is missing
     result = {
@@ -150,9 +150,18 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
         "sharing_rules": len(settings.sharing.rules),
         "replenishment_rules": len(settings.replenishment.rules),
         "partners": sorted(settings.partners),
-        "warnings": advice.warnings(settings),
+        "warnings": [*advice.warnings(settings), *carriers.check_files(settings), *_rules_odd(home)],
     }
     return _shown("config.check", result, output)
+
+
+def _rules_odd(home: Path) -> list[str]:
+    """What is odd in HOME/rules.toml. Raises ConfigError where it cannot be used."""
+    from node.config.rules import RULES_FILE, load_rules
+    from node.core.rules import findings
+
+    path = home / RULES_FILE
+    return [f"{path}: {one.path}: {one.text}" for one in findings(load_rules(path))] if path.exists() else []
 
 
 def _config_describe(home: Path, options: Namespace, output: Output) -> int:
@@ -292,16 +301,19 @@ def _by_hand(call: Call, options: Namespace, output: Output) -> int:
     file = given.pop("file", None)
     if file is not None:
         kept: Mapping[str, Any] = {name: given[name] for name in ("partner", "number", "order") if name in given}
-        return _shown("order.sent", call(options.command, **kept, fields=entry.read_fields(file)), output)
-    if options.command == "order.place" and "partner" not in given:
-        raise RefusedError("for which partner?", code="bad-argument", hint="--partner ID")
+        return _shown("order.sent", call(_placed(options, given), **kept, fields=entry.read_fields(file)), output)
     for name, key in (("line", "lines"), ("damaged", "damaged")):
         said = given.pop(name, [])
         if said:
             given[key] = (
                 said if options.command == "order.cancel" else [entry.pieces(one, options.command) for one in said]
             )
-    return _shown("order.sent", call(options.command, **given), output)
+    return _shown("order.sent", call(_placed(options, given), **given), output)
+
+
+def _placed(options: Namespace, given: Mapping[str, Any]) -> str:
+    """Without a partner it is a customer's order, for which we find the sources."""
+    return "order.capture" if options.command == "order.place" and "partner" not in given else str(options.command)
 
 
 def _reservation_request(call: Call, options: Namespace, output: Output) -> int:

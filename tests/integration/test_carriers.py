@@ -278,3 +278,24 @@ def test_the_store_keeps_answers(store: Store) -> None:
     assert store.write(lambda tx: tx.quotes.drop_old(9, 4)) == 4
     assert store.write(lambda tx: tx.quotes.drop_old(9, 100)) == 6
     assert store.write(lambda tx: tx.quotes.drop_old(9, 100)) == 0
+
+
+def test_the_settings_check_reads_every_table(company: Company, tmp_path: Path) -> None:
+    assert carriers.check_files(company.ctx.settings) == []
+    with (tmp_path / "DE.txt").open("a", encoding="utf-8") as file:
+        file.write("nonsense\n")
+    rates = tmp_path / "parcel-rates.csv"
+    good = rates.read_text(encoding="utf-8")
+    rates.write_text(good.replace("standard,world,31.5,32.00,,4.20,10\n", ""), encoding="utf-8")
+    hole, row = carriers.check_files(company.ctx.settings)
+    assert "carrier parcel: rates.world.standard: no price above 5 kg to 31.5 kg" in hole
+    assert "row 4" in row
+    rates.write_text(good, encoding="utf-8")
+    table = tmp_path / "parcel.toml"
+    table.write_text(table.read_text(encoding="utf-8").replace('["DE"]\n[zones.neigh', '["*"]\n[zones.neigh'), "utf-8")
+    with pytest.raises(ConfigError, match="both claim part of"):
+        carriers.check_files(company.ctx.settings)
+    (tmp_path / "DE.txt").unlink()
+    configure(company, tmp_path, '[freight]\npostal_codes = ["DE.txt"]\n')
+    with pytest.raises(ConfigError, match=r"DE\.txt: cannot be read"):
+        carriers.check_files(company.ctx.settings)
