@@ -26,6 +26,7 @@ __all__ = ["measure_scarce"]
 
 PLACES = 6
 ITEMS = 10
+CELL_KM = 160
 ORDERS_PER_DAY = 40
 QUANTITY_MAX = 3
 UNFILLED = Decimal(30)
@@ -34,7 +35,7 @@ Prices = dict[tuple[str, str], Decimal]
 
 @dataclass(slots=True)
 class Season:
-    """The instance: a world, its orders split into what was and what comes, and who is nearest to whom."""
+    """The instance: a world, its orders split into what was and what comes, and each order's region."""
 
     world: World
     past: list[OrderDemand]
@@ -57,16 +58,18 @@ def make_season(baskets: Sequence[Basket], seed: int) -> Season:
     world = make_world(singles, places=PLACES, seed=seed, plenty=True, policy=policy)
     half = len(world.orders) // 2
     past, coming = world.orders[:half], world.orders[half:]
-    region = {
-        order.order_id: min(world.sources, key=lambda one: world.service(one, order).distance_km or 0).source_id
-        for order in world.orders
-    }
+    region = {order.order_id: _cell(world.at[order.order_id]) for order in world.orders}
     wanted: Counter[str] = Counter()
     for order in coming:
         wanted[order.lines[0].item_key] += int(order.lines[0].quantity)
     for item, supplies in world.supplies.items():
         world.supplies[item] = _shared_out(chance, world, item, supplies, wanted[item])
     return Season(world, past, coming, region)
+
+
+def _cell(place: tuple[float, float]) -> str:
+    """The square of the map, as postal codes' first digits are: what demand is counted by."""
+    return f"{int(place[0] // CELL_KM)}-{int(place[1] // CELL_KM)}"
 
 
 def _shared_out(chance: random.Random, world: World, item: str, like: Sequence[Supply], wanted: int) -> list[Supply]:
