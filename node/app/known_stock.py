@@ -56,10 +56,13 @@ class Known:
     partners: dict[str, PartnerRow] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    _factors: dict[str, dict[tuple[str, str], Fraction]] = field(default_factory=dict)
 
     def factors(self, item: str) -> dict[tuple[str, str], Fraction]:
         """The item's own conversions; ours count before partners'."""
-        return factors(sorted(self.offers.get(item, ()), key=lambda row: row.partner_id))
+        if item not in self._factors:
+            self._factors[item] = factors(sorted(self.offers.get(item, ()), key=lambda row: row.partner_id))
+        return self._factors[item]
 
     def unit(self, item: str) -> str:
         """The unit that the item is counted in: its catalogue's, else that of its figures, else pieces."""
@@ -162,6 +165,7 @@ class _Rows:
         for held in tx.reservations.asked_of(keys, self._now - ASKED_MICROS):
             self._asked.setdefault((held.partner_id, held.item_key), []).append(held)
         self._snapshots: dict[str, SnapshotRow | None] = {}
+        self._confidences: dict[tuple[str, int], Decimal] = {}
         self._basis = tx.settings.get("stock-basis") or "UNSPECIFIED"
 
     def positions(self, item: str, keys: Sequence[str]) -> list[Position]:
@@ -181,14 +185,8 @@ class _Rows:
     def _position(self, item: str, row: StockRow) -> Position | None:
         if row.status != "AVAILABLE" or (row.partner_id and row.partner_id not in self._known.partners):
             return None
-        if row.partner_id:
-            told = max(row.as_of, self._told(row.partner_id))
-            hours = self._ctx.settings.promising.figure_half_life_hours
-            sure = confidence(self._known.records[row.partner_id], (self._now - told) // 1_000_000, hours)
-        elif row.pool:
+        if not row.partner_id and row.pool:
             return None  # set aside for a partner
-        else:
-            sure = confidence(self._known.records[""], 0)
         return Position(
             partner_id=row.partner_id,
             location=row.location,
@@ -202,8 +200,18 @@ class _Rows:
             as_of=row.as_of,
             age_seconds=max(0, (self._now - row.as_of) // 1_000_000),
             basis=self._basis_of(row.partner_id),
-            confidence=sure,
+            confidence=self._sure(row),
         )
+
+    def _sure(self, row: StockRow) -> Decimal:
+        """How far a figure can be believed; our own are as old as what our systems told, which counts as now."""
+        told = max(row.as_of, self._told(row.partner_id)) if row.partner_id else self._now
+        place = (row.partner_id, told)
+        if place not in self._confidences:
+            hours = self._ctx.settings.promising.figure_half_life_hours
+            age = (self._now - told) // 1_000_000
+            self._confidences[place] = confidence(self._known.records[row.partner_id], age, hours)
+        return self._confidences[place]
 
     def _snapshot(self, partner_id: str) -> SnapshotRow | None:
         if partner_id not in self._snapshots:
@@ -266,6 +274,8 @@ class _Rows:
         """What we have asked of or hold at this place since the partner told its figure, in the figure's unit."""
         sum_of = Decimal(0)
         for key in keys:
+            if (one.partner_id, key) not in self._asked:
+                continue
             told = max(
                 (row.change for row in self._figures.get(key, ()) if _is_of(row, one)),
                 default=0,

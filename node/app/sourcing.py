@@ -179,6 +179,7 @@ class _Gathering:
         self._units: dict[str, str] = {}
         self._most: dict[str, Decimal] = {}
         self._price: dict[str, Decimal] = {}
+        self._costs: dict[tuple[str, str, str], Decimal] = {}
         self._sites = Sites(tx, ctx, self.known.partners, self.known.records, self.known.disruptions, self._currency)
         keys = sorted({key for item in self.items.values() for key in self.known.keys[item]})
         self._prices: dict[str, list[ItemPriceRow]] = {}
@@ -279,7 +280,7 @@ class _Gathering:
 
     def _of_offer(self, item: str, unit: str, offer: Offer, source: Source) -> list[Supply]:
         """One supply for each day on which the place can promise more."""
-        cost = self._cost(item, unit, offer)
+        cost = self._known_cost(item, unit, offer)
         multiple, minimum = self._ordering(item, unit, offer)
         later = self._later(item, offer)
         sure = min(_ONE, offer.confidence / source.confidence) if source.confidence else offer.confidence
@@ -306,6 +307,8 @@ class _Gathering:
 
     def _later(self, item: str, offer: Offer) -> int:
         """Days by which the item comes later from there than other goods: its own lead time, and notices of delay."""
+        if not self.known.disruptions and not self.known.offers.get(item):
+            return 0
         notices = [
             row
             for row in self.known.disruptions
@@ -332,6 +335,13 @@ class _Gathering:
             if row.order_minimum:
                 minimum = max(minimum, from_scaled(row.order_minimum))
         return multiple, minimum
+
+    def _known_cost(self, item: str, unit: str, offer: Offer) -> Decimal:
+        """The cost, reckoned once for all places of a partner, and for each of ours."""
+        place = (item, offer.partner_id, "" if offer.partner_id else offer.location)
+        if place not in self._costs:
+            self._costs[place] = self._cost(item, unit, offer)
+        return self._costs[place]
 
     def _cost(self, item: str, unit: str, offer: Offer) -> Decimal:
         """What a unit costs us there; the sales price where nobody has told one, so that nothing seems to be free."""

@@ -131,7 +131,10 @@ def in_hand(position: Position) -> Decimal:
 
 def steps(position: Position, today: date) -> Steps:
     """What may be promised of a position, by day from today on."""
-    changes: dict[date, Decimal] = {today: in_hand(position)}
+    now = in_hand(position)
+    if not (position.expected or position.owed or position.caps):
+        return (Step(today, now),) if now > 0 else ()
+    changes: dict[date, Decimal] = {today: now}
     for more in position.expected:
         if more.on >= today:
             changes[more.on] = changes.get(more.on, _ZERO) + more.quantity
