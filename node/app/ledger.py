@@ -83,7 +83,9 @@ class Ledger:
 
     def taken(self, place: Place) -> int:
         """All that is kept off the figure: holds, orders, safety stock and exposure."""
-        return _kept_off(self._ctx, self.counter(place), self.now)
+        kept = _kept_off(self._ctx, self.counter(place), self.now)
+        figure = self.figures.get(place)
+        return kept + (_more_safety(self._ctx, figure) if figure is not None else 0)
 
     def free(self, place: Place) -> int:
         """What can still be promised at a place, in the figure's unit; 0 where there is no figure."""
@@ -213,8 +215,17 @@ def in_unit(scaled: int, unit: str, wanted: str) -> int | None:
 
 
 def safety(ctx: Context) -> int:
-    """What is kept back of each item at each location, scaled."""
+    """What is kept back of each item at each location at least, scaled."""
     return to_scaled(ctx.settings.reservations.safety_stock)
+
+
+def _more_safety(ctx: Context, row: StockRow) -> int:
+    """What the first rule that fits keeps back of a figure beyond what is kept back of every one, scaled."""
+    for rule in ctx.settings.promising.safety:
+        named = any(sharing.matches(rule.item, name) for name in (row.number, row.gtin, row.item_key) if name)
+        if named and sharing.matches(rule.location, row.location):
+            return max(0, to_scaled(rule.quantity) - safety(ctx))
+    return 0
 
 
 def exposed(ctx: Context, counter: StockCounterRow, now: int) -> int:
@@ -266,13 +277,20 @@ def less(row: StockRow, counter: StockCounterRow | None) -> StockRow:
 def taken_of(tx: Transaction, ctx: Context, rows: Sequence[StockRow], partner_id: str) -> Mapping[Place, sharing.Taken]:
     """What is kept off these figures of ours before a partner sees them, and which part of it the partner holds."""
     counters = counters_of(tx, rows)
-    if not counters:
+    rules = ctx.settings.promising.safety
+    if not counters and not rules:
         return sharing.NOTHING_TAKEN
     held = held_by(tx, partner_id, [key for (key, _), row in counters.items() if row.reserved])
     now, kept = ctx.now_micros(), safety(ctx)
-    return {
+    taken = {
         place: sharing.Taken(_kept_off(ctx, row, now) - kept, held.get(place, 0)) for place, row in counters.items()
     }
+    for row in rows if rules else ():
+        if more := _more_safety(ctx, row):
+            place = (row.item_key, row.location)
+            before = taken.get(place, sharing.Taken(0))
+            taken[place] = before._replace(all=before.all + more)
+    return taken
 
 
 def held_by(tx: Transaction, partner_id: str, item_keys: Sequence[str]) -> dict[Place, int]:

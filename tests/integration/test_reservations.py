@@ -15,10 +15,17 @@ from node import wire
 from node.app import allocation, availability, inventory, ledger, partners, reservations
 from node.app.reservations import Wanted
 from node.app.submit import Submission, Submitted, submit
-from node.config import PartnerSettings, ReservationSettings, SharingRule, SharingSettings
+from node.config import (
+    PartnerSettings,
+    PromisingSettings,
+    ReservationSettings,
+    SafetyRule,
+    SharingRule,
+    SharingSettings,
+)
 from node.core import link
 from node.core.document import Document
-from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LineKind
+from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LineKind, Usage
 from node.core.document.fulfilment import DespatchAdvice, DespatchLine
 from node.core.document.order import Order, OrderLine, OrderResponse, ResponseOutcome
 from node.core.document.reservation import (
@@ -437,7 +444,7 @@ def test_net_figures_take_over_what_the_erp_has_posted(buyer: Company, seller: C
 
 
 def replace_issuer(made: Order, company: Company) -> Order:
-    return replace(made, header=replace(made.header or DocumentHeader(), issuer=company.id))
+    return replace(made, header=replace(made.header or DocumentHeader(), issuer=company.id, usage=Usage.TEST))
 
 
 def despatch(number: str, buyer: Company, count: int) -> DespatchAdvice:
@@ -479,6 +486,15 @@ def test_safety_stock_is_given_to_nobody(buyer: Company, seller: Company) -> Non
     assert figure_told(buyer, seller) == [6]
     (row,) = ask(buyer, seller, wanted(10))
     assert row.granted == 6 * PIECE
+
+
+def test_a_safety_rule_keeps_back_what_it_names(buyer: Company, seller: Company) -> None:
+    rules = (SafetyRule(item="BE*", location="DC1", quantity=Decimal(7)), SafetyRule(quantity=Decimal(9)))
+    settings(seller, promising=PromisingSettings(safety=rules))
+    assert figure_told(buyer, seller) == [3]
+    (row,) = ask(buyer, seller, wanted(10))
+    assert row.granted == 3 * PIECE
+    assert figure_told(buyer, seller) == [0]
 
 
 def test_what_the_erp_sells_itself_is_measured_and_kept_back(buyer: Company, seller: Company) -> None:
