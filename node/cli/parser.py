@@ -43,6 +43,9 @@ def build_parser() -> Parser:
     )
     _availability(add("availability", "what is there of an item, at our sites and at partners", "availability"))
     _order_commands(_adder(add("order", "orders, and what follows on them, by hand"), "order commands", "order."))
+    several = _adder(add("orders", "customer orders all together"), "orders commands", "orders.")
+    stuck = several("stuck", "what waits, for whom, since when, and what to do")
+    stuck.add_argument("--limit", type=int, default=200, metavar="N", help="at most so many (200)")
     holds = add("reservation", "stock that is held: by us for partners, and by partners for us")
     _reservation_commands(_adder(holds, "reservation commands", "reservation."))
     _document_commands(_adder(add("documents", "what was sent and received"), "document commands", "documents."))
@@ -224,7 +227,11 @@ def _availability(parser: Parser) -> None:
 
 
 def _order_commands(add: Group) -> None:
-    place = _by_hand(add("place", "send an order"), partner=True)
+    place = _by_hand(
+        add("place", "take a customer's order and find its sources; with --partner, send an order to that partner"),
+        partner=True,
+    )
+    _customer_arguments(place)
     place.add_argument("--line", action="append", default=[], metavar="ITEM=QTY[@PRICE]", help="may be repeated")
     place.add_argument("--currency", help="of the prices, such as EUR")
     place.add_argument("--unit", default="C62", help="UN/ECE Rec 20 code of the quantities (C62: pieces)")
@@ -282,6 +289,7 @@ def _order_commands(add: Group) -> None:
     show = add("show", "one order over all companies: ordered, accepted, despatched, received, invoiced")
     show.add_argument("order", metavar="NUMBER", help="ours, the partner's, or the customer order's")
     show.add_argument("--partner", metavar="ID", help="where several partners use the number")
+    _customer_commands(add)
     orders = add("list", "orders, newest first")
     orders.add_argument("--partner", metavar="ID", help="only with this partner")
     orders.add_argument("--open", action="store_true", help="only those with something left to do")
@@ -315,6 +323,43 @@ def _reservation_commands(add: Group) -> None:
         if name == "release":
             parser.add_argument("--reason", default="", help="why; the partner is told")
     add("verify", "prove that every count is the sum of its holds and orders", more="Exits with 1 when one is not.")
+
+
+_CUSTOMER_KINDS = (
+    *("ship_to_home", "drop_ship", "third_party", "pick_up", "ship_from_store", "transfer", "cross_dock"),
+    *("pre_order", "replenishment"),
+)
+
+
+def _customer_arguments(parser: Parser) -> None:
+    """What only a customer's order has."""
+    group = parser.add_argument_group("a customer's order")
+    group.add_argument("--kind", choices=_CUSTOMER_KINDS, help="how it reaches the customer (ship_to_home)")
+    group.add_argument("--channel", help="where it comes from; its number is one of this channel's")
+    group.add_argument("--customer", metavar="KEY", help="pseudonymous key of the customer")
+    group.add_argument("--country", metavar="CODE", help="where it goes: ISO 3166-1")
+    group.add_argument("--postal-code", metavar="CODE", help="where it goes")
+    group.add_argument("--collect-at", metavar="CODE", help="our location at which it is collected")
+    group.add_argument("--not-after", metavar="DATE", help="of no use later")
+    group.add_argument("--launch-on", metavar="DATE", help="a pre-order may be sent from this day on")
+    group.add_argument("--priority", type=int, metavar="N", help="higher goes first")
+    group.add_argument("--prefer", choices=("fastest", "cheapest"), help="what the customer would rather have")
+    group.add_argument("--no-split", action="store_true", default=None, help="all of it from one source")
+    group.add_argument("--no-merge", action="store_true", default=None, help="never put together with another order")
+
+
+def _customer_commands(add: Group) -> None:
+    find = add("find", "customer orders by customer, item or partner, newest first")
+    find.add_argument("--customer", metavar="KEY")
+    find.add_argument("--sku", metavar="ITEM", help="GTIN, our item number or a partner's")
+    find.add_argument("--partner", metavar="ID", help="that this partner is involved in")
+    find.add_argument("--state", help="captured, waiting, approval, human, active, done, cancelled, template")
+    find.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    why = add("why", "why a customer order is sourced as it is: candidates, costs and the rule that decided")
+    why.add_argument("order", metavar="NUMBER")
+    approve = add("approve", "let a customer order go on that waits for a human")
+    approve.add_argument("order", metavar="NUMBER")
+    approve.add_argument("--reason", default="", help="kept with the order")
 
 
 def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False, reason: bool = False) -> Parser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.cli import carrier_views, order_views, promise_views, reservation_views, rules_views
+from node.cli import carrier_views, customer_views, order_views, promise_views, reservation_views, rules_views
 from node.cli.output import Output, shown
 from node.cli.promise_views import age
 
@@ -472,9 +472,8 @@ VIEWS: dict[str, View] = {
     "disruption.send": promise_views.disruptions,
     "disruption.list": promise_views.disruptions,
     "disruption.end": promise_views.disruptions,
-    "order.sent": order_views.sent,
+    **customer_views.VIEWS,
     "order.confirm": order_views.all_sent,
-    "order.show": order_views.show,
     "order.list": order_views.listing,
     **reservation_views.VIEWS,
     **carrier_views.VIEWS,

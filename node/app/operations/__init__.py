@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.app.operations import (
     adapters,
     carriers,
+    customer_orders,
     disruptions,
     documents,
     node,
@@ -26,6 +27,7 @@ __all__ = [
     "Report",
     "adapters",
     "carriers",
+    "customer_orders",
     "disruptions",
     "documents",
     "node",

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from node import wire
-from node.app import orders, terms
-from node.app.operations import forms
+from node.app import customer_status, orders, terms
+from node.app.operations import customer_orders, forms
 from node.app.operations.registry import Host, operation
 from node.app.submit import Submission, submit
 from node.core.document.common import DocumentKey, Reason
@@ -31,8 +31,14 @@ FINDINGS_MAX = 10
 @operation("order.show")
 def order_show(host: Host, *, order: str, partner: str | None = None) -> dict[str, Any]:
     """Every order of this number: ours, the partner's or the customer order's."""
-    found = host.store.read(lambda tx: orders.show(tx, host.ctx, order, partner_id=partner))
-    return {"orders": found}
+    customers = [] if partner else host.store.read(lambda tx: customer_status.show(tx, host.ctx, order))
+    try:
+        found = host.store.read(lambda tx: orders.show(tx, host.ctx, order, partner_id=partner))
+    except RefusedError:
+        if not customers:
+            raise
+        found = []
+    return {"customer_orders": customers, "orders": found} if customers else {"orders": found}
 
 
 @operation("order.list")
@@ -208,6 +214,8 @@ def order_change(
 ) -> dict[str, Any]:
     """Ask for other quantities or prices; takes effect when the seller agrees."""
     pieces = forms.pieces_of(lines or [], "lines")
+    if fields is None and (asked := customer_orders.change(host, order, partner, pieces)) is not None:
+        return asked
     return _follow(
         host,
         "OrderChange",
@@ -231,6 +239,8 @@ def order_cancel(
     fields: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Ask to cancel an order of ours, or lines of it; takes effect when the seller agrees."""
+    if fields is None and (asked := customer_orders.cancel(host, order, partner, lines or [])) is not None:
+        return asked
     return _follow(
         host,
         "OrderCancellation",

@@ -1,0 +1,165 @@
+"""One customer order as a person wants to see it: every line's pieces, from whom, when, what came, what is to come.
+
+Everything is derived from rows; quantities are decimal text in each line's unit. A line's account balances:
+ordered = cancelled + delivered + under way + back-ordered + open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, DecisionRow, PieceRow, ProcessEventRow
+from node.core.decimals import format_decimal, from_scaled
+from node.core.fulfilment import balance
+from node.core.piece_state import DEAD
+
+__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "told", "when"]
+
+TO_DO = {
+    "human": "see `hansa order why`, then `hansa order approve`, `change` or `cancel`",
+    "approval": "`hansa order approve` or `hansa order cancel`",
+    "in_doubt": "ask the partner; `hansa documents list --number` shows the order on its link",
+    "waiting_human": "ask the partner; `hansa order confirm` or `hansa order cancel` with its order's number",
+    "holding": "nothing: without an answer it is sourced elsewhere",
+    "ordering": "nothing: `hansa status` shows whether the partner is connected",
+    "ordered": "nothing yet: the partner has the order, and has not answered",
+    "cancelling": "nothing: the partner has been asked, and has not answered",
+    "back_ordered": "nothing: it is sourced when there is supply",
+    "ready": "the customer collects it",
+    "despatched": "nothing: it is on its way",
+    "held": "nothing: it is ordered when the rest is found",
+    "planned": "nothing: it is ordered when the rest is found",
+    "accepted": "nothing: it will be sent",
+}
+"""What a person can do about what waits in a state."""
+
+
+def when(micros: int | None) -> str:
+    """An instant of the store as text; "" for none."""
+    if micros is None:
+        return ""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def told(scaled: int) -> str:
+    """A scaled quantity as decimal text."""
+    return format_decimal(from_scaled(scaled))
+
+
+def order_fields(
+    order: CustomerOrderRow,
+    lines: Sequence[CustomerLineRow],
+    pieces: Sequence[PieceRow],
+    names: Mapping[str, str],
+    numbers: Mapping[int, str],
+) -> dict[str, Any]:
+    """The order with its lines and pieces. `names` are partners' names by id, `numbers` partner orders' by id."""
+    return {
+        "number": order.number,
+        "channel": order.channel,
+        "kind": order.kind,
+        "customer": order.customer,
+        "state": order.state,
+        "reason": order.reason,
+        "to_do": TO_DO.get(order.state, ""),
+        "usage": order.usage,
+        "currency": order.currency,
+        "priority": order.priority,
+        "country": order.country,
+        "postal_code": order.postal_code,
+        "collect_at": order.collect_at,
+        "need_on": order.need_on,
+        "not_after": order.not_after,
+        "launch_on": order.launch_on,
+        "origin_partner": order.origin_partner,
+        "origin_partner_name": names.get(order.origin_partner, ""),
+        "root_id": order.root_id,
+        "hops_left": order.hops_left,
+        "recurs_on": order.recurs_on,
+        "captured_at": when(order.captured_at),
+        "next_at": when(order.next_at),
+        "sourced": order.sourced,
+        "lines": [_line(line, pieces, names, numbers) for line in lines],
+    }
+
+
+def _line(
+    line: CustomerLineRow, pieces: Iterable[PieceRow], names: Mapping[str, str], numbers: Mapping[int, str]
+) -> dict[str, Any]:
+    own = [piece for piece in pieces if piece.line_id == line.line_id]
+    sums = balance(line, own)
+    promised = sorted(piece.promised_on for piece in own if piece.promised_on and piece.state not in DEAD)
+    return {
+        "line_id": line.line_id,
+        "item": line.gtin or line.seller_number or line.buyer_number or line.description,
+        "description": line.description,
+        "unit": line.unit,
+        "parent_line": line.parent_line,
+        "need_on": line.need_on,
+        "ordered": told(sums["ordered"]),
+        "delivered": told(sums["delivered"]),
+        "under_way": told(sums["live"]),
+        "back_ordered": told(sums["back_ordered"]),
+        "cancelled": told(sums["cancelled"]),
+        "open": told(sums["open"]),
+        "cancel_asked": told(line.cancel_asked),
+        "complete_on": promised[-1] if promised else None,
+        "pieces": [_piece(piece, names, numbers) for piece in own],
+    }
+
+
+def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]) -> dict[str, Any]:
+    source = names.get(piece.partner_id, piece.partner_id) if piece.partner_id else "our own"
+    return {
+        "piece": piece.piece_id,
+        "quantity": told(piece.quantity),
+        "from": source if piece.partner_id or piece.location else "",
+        "partner_id": piece.partner_id,
+        "location": piece.location,
+        "mode": piece.mode,
+        "state": piece.state,
+        "dead": piece.state in DEAD,
+        "promised_on": piece.promised_on,
+        "despatched": told(piece.despatched),
+        "delivered": told(piece.delivered),
+        "surplus": told(max(0, piece.despatched - (0 if piece.state in DEAD else piece.quantity))),
+        "carrier": piece.carrier,
+        "service": piece.service,
+        "tracking": piece.tracking,
+        "order": numbers.get(piece.order_id, "") if piece.order_id is not None else "",
+        "decision": piece.decision_id,
+        "reason": piece.reason,
+        "since": when(piece.at),
+        "next_at": when(piece.next_at),
+        "to_do": TO_DO.get(piece.state, ""),
+    }
+
+
+def event_fields(event: ProcessEventRow) -> dict[str, Any]:
+    """One entry of the record."""
+    return {
+        "at": when(event.at),
+        "event": event.event,
+        "line_id": event.line_id,
+        "piece": event.piece_id,
+        "quantity": told(event.quantity),
+        "detail": event.detail,
+    }
+
+
+def decision_fields(decision: DecisionRow, explanation: Mapping[str, Any]) -> dict[str, Any]:
+    """One stored decision with why."""
+    return {
+        "decision": decision.decision_id,
+        "at": when(decision.at),
+        "strategy": decision.strategy,
+        "method": decision.method,
+        "status": decision.status,
+        "gap": decision.gap,
+        "cost": told(decision.cost),
+        "currency": decision.currency,
+        "why": dict(explanation),
+    }
