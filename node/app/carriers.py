@@ -26,7 +26,7 @@ from node.core.freight import FATAL, Quotation, QuoteRequest, RateTable, Shipmen
 from node.core.quote_rows import QuoteRow
 from node.core.sharing import matches
 from node.core.sourcing.problem import OrderDemand, Service, Source
-from node.core.vicinity import Places
+from node.core.vicinity import Place, Places, apart
 from node.errors import ConfigError
 from node.ports import Store, Transaction
 
@@ -53,6 +53,9 @@ CARRIER_GROUP = "hansa.carriers"
 QUESTIONS_MAX = 200
 """Questions that one call of `refresh` asks one carrier; the rest is still missing afterwards."""
 
+QUOTED_MAX = 20_000
+"""Answers of one table that are remembered until it changes."""
+
 DROPPED_AT_ONCE = 1_000
 _MICROS = 1_000_000
 _ZERO = Decimal(0)
@@ -65,7 +68,28 @@ class RatesRead(NamedTuple):
 
     table: RateTable
     findings: tuple[Finding, ...]
+    cache: dict[tuple[object, ...], list[Service] | Finding]
     fault: str = ""
+
+    def quoted(self, order: OrderDemand, source: Source, weight: Decimal) -> list[Service] | Finding:
+        """The services by the table, without order, source and distance; the same question is reckoned once."""
+        start = (source.country, source.postal_code) if self.table.origins else ("", "")
+        key = (order.country, order.postal_code, order.currency, weight, source.ship_on, start)
+        found = self.cache.get(key)
+        if found is None:
+            shipment = Shipment(
+                country=order.country,
+                postal_code=order.postal_code,
+                weight_kg=weight,
+                currency=order.currency,
+                from_country=start[0],
+                from_postal_code=start[1],
+            )
+            found = quote(self.table, shipment, ship_on=source.ship_on)
+            if len(self.cache) >= QUOTED_MAX:
+                self.cache.clear()
+            self.cache[key] = found
+        return found
 
 
 _TABLES: Kept[RatesRead] = Kept()
@@ -123,6 +147,10 @@ class _Gathering:
         self._settings = ctx.settings
         self._now = ctx.now_micros()
         self._places, _ = places(ctx.settings)
+        self._where: dict[tuple[str, str], Place | None] = {}
+        self._weights: dict[str, Decimal] = {}
+        self._read: dict[str, RatesRead | None] = {}
+        self._serving: dict[str, list[str]] = {}
         self._services: dict[tuple[str, str, str, str], Service] = {}
         self._findings: dict[Finding, None] = {}
         self._asked: list[tuple[Question, OrderDemand, Source]] = []
@@ -133,7 +161,10 @@ class _Gathering:
         if order.collect_at and not source.partner_id and source.location == order.collect_at:
             self._keep([_service(source, order, basis="collect", distance_km=_ZERO)])
             return
-        names = [name for name, one in self._settings.carriers.items() if _serves(one, source)]
+        names = self._serving.get(source.source_id)
+        if names is None:
+            names = [name for name, one in self._settings.carriers.items() if _serves(one, source)]
+            self._serving[source.source_id] = names
         if not names:
             self._own(order, source)
         for name in names:
@@ -196,37 +227,53 @@ class _Gathering:
         self._keep([_service(source, order, cost_fixed=cost, transit_days=days, basis="own", distance_km=distance)])
 
     def _by_table(self, name: str, order: OrderDemand, source: Source) -> None:
+        if name not in self._read:
+            self._read[name] = self._table(name)
+        read = self._read[name]
+        if read is None:
+            return
+        made = read.quoted(order, source, self._weight(order))
+        if isinstance(made, Finding):
+            self._findings[replace(made, path=f"carriers.{name}.{made.path}")] = None
+            return
+        distance = self._distance(order, source)
+        self._keep(
+            _service(
+                source,
+                order,
+                carrier=one.carrier,
+                service=one.service,
+                cost_fixed=one.cost_fixed,
+                cost_per_kg=one.cost_per_kg,
+                transit_days=one.transit_days,
+                basis=one.basis,
+                distance_km=distance,
+                currency=one.currency,
+            )
+            for one in made
+        )
+
+    def _table(self, name: str) -> RatesRead | None:
+        """A carrier's rates; looked at once for all orders, so that files are not asked about again and again."""
         try:
             read = rate_table(self._settings, name)
         except ConfigError as error:
             self._note("bad-table", f"carriers.{name}", error.message)
-            return
+            return None
         if read.fault:
             text = f"its new rates do not count, the last good ones do: {read.fault}"
             self._note("bad-table", f"carriers.{name}", text)
         if not usable(list(read.findings)):
             self._note("bad-table", f"carriers.{name}", "its table has faults: see hansa carrier check")
-            return
-        shipment = Shipment(
-            country=order.country,
-            postal_code=order.postal_code,
-            weight_kg=_weight(order),
-            currency=order.currency,
-            from_country=source.country,
-            from_postal_code=source.postal_code,
-        )
-        made = quote(
-            read.table,
-            shipment,
-            source_id=source.source_id,
-            order_id=order.order_id,
-            ship_on=source.ship_on,
-            distance_km=self._distance(order, source),
-        )
-        if isinstance(made, Finding):
-            self._findings[replace(made, path=f"carriers.{name}.{made.path}")] = None
-        else:
-            self._keep(made)
+            return None
+        return read
+
+    def _weight(self, order: OrderDemand) -> Decimal:
+        found = self._weights.get(order.order_id)
+        if found is None:
+            found = sum((line.quantity * line.weight_kg for line in order.lines), _ZERO)
+            self._weights[order.order_id] = found
+        return found
 
     def _fall_back(self, name: str, order: OrderDemand, source: Source, reason: str) -> None:
         table = self._settings.carriers[name].fallback
@@ -237,7 +284,7 @@ class _Gathering:
         self._by_table(table, order, source)
 
     def _question(self, name: str, order: OrderDemand, source: Source) -> Question:
-        weight = max(_weight(order), _WEIGHT_STEP)
+        weight = max(self._weight(order), _WEIGHT_STEP)
         request = QuoteRequest(
             from_country=source.country,
             from_postal_code=source.postal_code,
@@ -249,14 +296,21 @@ class _Gathering:
         return Question(name, request)
 
     def _distance(self, order: OrderDemand, source: Source) -> Decimal | None:
-        if not self._places:
+        if not self._places.by_country:
             return None
-        to = self._places.finding(order.country, order.postal_code, f"orders.{order.order_id}")
-        start = self._places.finding(source.country, source.postal_code, f"sources.{source.source_id}")
-        for one in (to, start):
-            if one is not None:
-                self._findings[one] = None
-        return self._places.distance_km(source.country, source.postal_code, order.country, order.postal_code)
+        start = self._place(source.country, source.postal_code, f"sources.{source.source_id}")
+        to = self._place(order.country, order.postal_code, f"orders.{order.order_id}")
+        return None if start is None or to is None else apart(start, to)
+
+    def _place(self, country: str, postal_code: str, path: str) -> Place | None:
+        """Where it is; told once where that is not known."""
+        key = (country, postal_code)
+        if key not in self._where:
+            self._where[key] = self._places.place(country, postal_code)
+            finding = self._places.finding(country, postal_code, path)
+            if finding is not None:
+                self._findings[finding] = None
+        return self._where[key]
 
 
 def _service(source: Source, order: OrderDemand, **more: Any) -> Service:
@@ -265,10 +319,6 @@ def _service(source: Source, order: OrderDemand, **more: Any) -> Service:
 
 def _serves(one: CarrierSettings, source: Source) -> bool:
     return any(matches(pattern, source.source_id) for pattern in one.sources)
-
-
-def _weight(order: OrderDemand) -> Decimal:
-    return sum((line.quantity * line.weight_kg for line in order.lines), _ZERO)
 
 
 # --- what files say ---------------------------------------------------------------------------------------------------
@@ -283,7 +333,7 @@ def rate_table(settings: Settings, name: str) -> RatesRead:
 
     def read() -> tuple[RatesRead, tuple[Path, ...]]:
         table, files = read_rate_table(path, name)
-        return RatesRead(table, tuple(findings(table))), files
+        return RatesRead(table, tuple(findings(table)), {}), files
 
     found, fault = _TABLES.get((path, name), (path,), read)
     return found if fault is None else found._replace(fault=fault.message)

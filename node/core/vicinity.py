@@ -13,7 +13,7 @@ from decimal import Decimal
 from node.core.finding import Finding
 from node.core.freight.table import normal_postal_code
 
-__all__ = ["EARTH_RADIUS_KM", "Place", "Places", "parse_places"]
+__all__ = ["EARTH_RADIUS_KM", "Place", "Places", "apart", "parse_places"]
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG)."""
@@ -60,7 +60,7 @@ class Places:
         if country == to_country and normal_postal_code(postal_code) == normal_postal_code(to_postal_code) != "":
             return Decimal(0)
         one, other = self.place(country, postal_code), self.place(to_country, to_postal_code)
-        return None if one is None or other is None else _great_circle(one, other)
+        return None if one is None or other is None else apart(one, other)
 
     def finding(self, country: str, postal_code: str, path: str) -> Finding | None:
         """Why a place has no distance to anywhere, if it has none."""
@@ -70,8 +70,8 @@ class Places:
         return Finding("unknown-postal-code", path, f"{said} is in no table of postal codes: its distance is not known")
 
 
-def _great_circle(one: Place, other: Place) -> Decimal:
-    """The haversine formula, which is exact enough for short ways too."""
+def apart(one: Place, other: Place) -> Decimal:
+    """Kilometres between two places, to 0.1, by the haversine formula, which is exact enough for short ways too."""
     lat, lon, to_lat, to_lon = map(math.radians, (*one, *other))
     half = math.sin((to_lat - lat) / 2) ** 2 + math.cos(lat) * math.cos(to_lat) * math.sin((to_lon - lon) / 2) ** 2
     kilometres = 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, half)))

@@ -124,7 +124,7 @@ def rules_simulate(
     problems: list[dict[str, Any]] | None = None,
     report: Report,
 ) -> dict[str, Any]:
-    """Replay past orders under the rules in force and under those of the text `rules`, and put both side by side. Changes nothing.
+    """Replay past orders under the rules in force and under the text `rules`, side by side. Changes nothing.
 
     The newest `orders` orders that were sourced `since` that day, as their stored decisions had them; or `problems`.
     """
