@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from scripts.demonstration import erp_database, facts
+from scripts.demonstration.second_act import factory
 from scripts.demonstration.trade import Item
 
 __all__ = ["create", "work"]
@@ -22,8 +23,11 @@ FROM_STOCK_DAYS = 1
 PRODUCTION_DAYS = 10
 
 
-def create(path: Path, items: Iterable[Item], first_at: datetime) -> None:
-    """Make the ERP's database at `path` with the articles that this manufacturer makes."""
+def create(path: Path, items: Collection[Item], first_at: datetime, exclusive: Collection[str] = ()) -> None:
+    """Make the ERP's database at `path` with the articles that this manufacturer makes.
+
+    `exclusive` items it sells to the wholesaler only.
+    """
     connection = erp_database.create(path, "manufacturer")
     with erp_database.transaction(connection):
         connection.executemany(
@@ -45,16 +49,17 @@ def create(path: Path, items: Iterable[Item], first_at: datetime) -> None:
                     facts.bucket(f"atelier stock {item.code}", 40),
                 ),
             )
+    factory.create(connection, items, exclusive)
     connection.close()
 
 
 def work(db: sqlite3.Connection) -> int:
-    """Answer every request that has come; returns how many."""
+    """Answer every request and every order that has come; returns how many."""
     requests = db.execute("SELECT DISTINCT no_demande FROM demande_reappro WHERE traite = 0 LIMIT 50").fetchall()
     for (number,) in requests:
         with erp_database.transaction(db):
             _answer(db, number)
-    return len(requests)
+    return len(requests) + factory.work(db)
 
 
 def _answer(db: sqlite3.Connection, number: str) -> None:

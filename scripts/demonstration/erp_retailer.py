@@ -18,6 +18,7 @@ from pathlib import Path
 import openpyxl
 
 from scripts.demonstration import erp_database, facts, retailer_ledger
+from scripts.demonstration.second_act import stores
 from scripts.demonstration.trade import CustomerOrder, Trade
 
 __all__ = ["create", "release", "work"]
@@ -70,6 +71,7 @@ def create(folder: Path, trade: Trade) -> None:
                     for line in reduction.lines
                 ],
             )
+    stores.create(ledger)
     ledger.close()
     _write_store_stock(folder, trade)
 
@@ -90,13 +92,14 @@ def work(folder: Path, ledger: sqlite3.Connection) -> int:
     done = 0
     known = {name for (name,) in ledger.execute("SELECT name FROM files")}
     for path in sorted((folder / "exchange" / "out").glob("*.csv")):
-        take = retailer_ledger.TAKERS.get(path.name.partition("_")[0])
+        kind = path.name.partition("_")[0]
+        take = stores.TAKERS.get(kind) or retailer_ledger.TAKERS.get(kind)
         if take is not None and path.name not in known:
             _take_file(ledger, path, take)
             done += 1
     for writer in (_write_orders, _write_reductions, _write_receiving, _write_returns):
         done += writer(folder, ledger)
-    return done
+    return done + stores.work(folder, ledger)
 
 
 def _take_file(ledger: sqlite3.Connection, path: Path, take: retailer_ledger.Taker) -> None:

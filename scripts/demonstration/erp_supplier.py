@@ -18,6 +18,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from scripts.demonstration import erp_database, facts, supplier_billing
+from scripts.demonstration.second_act import wholesale
 
 __all__ = ["LINES_PER_DESPATCH", "LINES_PER_PARCEL", "change_number", "close", "setting", "work"]
 
@@ -106,6 +107,9 @@ def _close_of_business(db: sqlite3.Connection) -> bool:
     ).fetchone()[0]
     if not pending:
         return False
+    if wholesale.is_open(db):
+        _despatch(db, wholesale.now(db))
+        return True
     run = datetime.fromisoformat(setting(db, "versandlauf"))
     _advance(db, run)
     return True
@@ -158,7 +162,8 @@ def _despatch(db: sqlite3.Connection, at: datetime) -> None:
             part = lines[first : first + LINES_PER_DESPATCH]
             note = _despatch_note(db, order, part, at)
             sent.extend((line, note) for line in part)
-        supplier_billing.invoice(db, order, sent, at, _count(db, "letzte_rechnung"), change_number(db))
+        if order["kunde"] != setting(db, "eigene_id"):
+            supplier_billing.invoice(db, order, sent, at, _count(db, "letzte_rechnung"), change_number(db))
 
 
 def _despatch_note(db: sqlite3.Connection, order: sqlite3.Row, lines: list[sqlite3.Row], at: datetime) -> str:
@@ -196,6 +201,8 @@ def _despatch_note(db: sqlite3.Connection, order: sqlite3.Row, lines: list[sqlit
             " zugesagt = 0 WHERE auftrag_nr = ? AND position = ?",
             (line["auftrag_nr"], line["position"]),
         )
+    if wholesale.is_open(db):
+        wholesale.sent(db, note)
     return note
 
 
@@ -227,7 +234,8 @@ def _take_order(db: sqlite3.Connection, row: sqlite3.Row) -> None:
 
 def _take_line(db: sqlite3.Connection, order: str, position: int, line: sqlite3.Row) -> None:
     article = db.execute(
-        "SELECT * FROM artikel JOIN bestand USING (artikel_nr) WHERE ean = ? OR kunden_artikel_nr = ?"
+        "SELECT a.*, b.*, COALESCE(s.menge, 0) AS blockiert FROM artikel a JOIN bestand b USING (artikel_nr)"
+        " LEFT JOIN qualitaetssperre s USING (artikel_nr) WHERE ean = ? OR kunden_artikel_nr = ?"
         " ORDER BY ean IS ? DESC LIMIT 1",
         (line["ean"], line["kunden_artikel_nr"], line["ean"]),
     ).fetchone()
@@ -238,7 +246,7 @@ def _take_line(db: sqlite3.Connection, order: str, position: int, line: sqlite3.
     allocated = back = 0
     due = None
     if not reason:
-        allocated = min(units, article["menge"] - article["zugesagt"])
+        allocated = min(units, max(0, article["menge"] - article["zugesagt"] - article["blockiert"]))
         receipt = db.execute(
             "SELECT * FROM offene_bestellung WHERE artikel_nr = ? AND gebucht = 0", (article["artikel_nr"],)
         ).fetchone()
@@ -246,7 +254,7 @@ def _take_line(db: sqlite3.Connection, order: str, position: int, line: sqlite3.
             back = min(units - allocated, receipt["menge"] - receipt["verplant"])
             due = receipt["termin"] if back else None
         if allocated + back < units:
-            reason = "out-of-stock"
+            reason = "blocked" if article["blockiert"] else "out-of-stock"
         _plan(db, article["artikel_nr"], allocated, back)
     db.execute(
         "INSERT INTO auftrag_position (auftrag_nr, position, kunden_position, artikel_nr, menge, me_preis,"
@@ -451,6 +459,7 @@ _REASONS = {
     "already-despatched": "already despatched, announce a return",
     "back-ordered": "not in stock, expected",
     "bad-quantity": "the quantity is not a whole number of pieces",
+    "blocked": "blocked by quality control",
     "cancelled-by-buyer": "cancelled at your request",
     "discontinued": "no longer sold",
     "out-of-stock": "not in stock, and none expected",

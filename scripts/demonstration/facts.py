@@ -26,6 +26,7 @@ __all__ = [
     "Supply",
     "bucket",
     "gtin_of",
+    "is_delivered",
     "loses_a_piece",
     "made_of",
     "pack_of",
@@ -33,6 +34,7 @@ __all__ = [
     "supplier_number",
     "supply_of",
     "vat_of",
+    "weight_of",
 ]
 
 PACK_MAX = 12
@@ -133,6 +135,16 @@ def made_of(code: str) -> Made | None:
 def loses_a_piece(order: str, line_id: str) -> bool:
     """Whether the first parcel of this order line arrives with one unit (piece or pack) too few."""
     return bucket(f"lost {order}/{line_id}", 1000) < LOSSES_OF_1000
+
+
+def weight_of(code: str) -> Decimal:
+    """What one piece weighs, packed, in kilograms."""
+    return Decimal(5 + bucket(f"weight{code}", 120)) / 100
+
+
+def is_delivered(despatch: str) -> bool:
+    """Whether the carrier reports this despatch as delivered before the second act ends: four in five are."""
+    return bucket(f"delivered {despatch}", 5) != 0
 
 
 def _check_digit(body: str) -> str:

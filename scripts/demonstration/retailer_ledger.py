@@ -8,15 +8,19 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from scripts.demonstration import facts
+from scripts.demonstration.second_act import stores
 
 __all__ = ["TAKERS", "Row", "Taker", "announce_return", "receive"]
 
+ORDER_PREFIX = "HG"
 Row: TypeAlias = Mapping[str, str]
 Taker: TypeAlias = Callable[[sqlite3.Connection, Row], None]
 
 
 def take_response(ledger: sqlite3.Connection, row: Row) -> None:
-    """One piece of one line of an order response."""
+    """One piece of one line of an order response; what the node ordered by itself (second act) it follows by itself."""
+    if not _is_ours(row):
+        return
     ledger.execute(
         "INSERT OR IGNORE INTO response_pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -39,6 +43,9 @@ def take_response(ledger: sqlite3.Connection, row: Row) -> None:
 
 def take_despatch(ledger: sqlite3.Connection, row: Row) -> None:
     """One line of a despatch advice."""
+    if not _is_ours(row):
+        stores.take_despatch(ledger, row)
+        return
     ledger.execute(
         "INSERT OR IGNORE INTO despatches (despatch, order_number, despatched_at, tracking) VALUES (?, ?, ?, ?)",
         (row["despatch"], row["order"], row["despatched_at"], row["tracking"]),
@@ -51,6 +58,8 @@ def take_despatch(ledger: sqlite3.Connection, row: Row) -> None:
 
 def take_invoice(ledger: sqlite3.Connection, row: Row) -> None:
     """One line of an invoice or credit note."""
+    if not _is_ours(row):
+        return
     totals = [f"{Decimal(row[name] or 0):.2f}" for name in ("lines", "allowances", "charges", "net", "tax", "payable")]
     ledger.execute(
         "INSERT OR IGNORE INTO invoices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -121,6 +130,11 @@ def announce_return(ledger: sqlite3.Connection, answer: sqlite3.Row, number: str
                 "INSERT OR IGNORE INTO return_lines VALUES (?, ?, ?, ?, ?, ?)",
                 (number, answer["order_number"], line["line"], line["line"], excess, answer["at"]),
             )
+
+
+def _is_ours(row: Row) -> bool:
+    """Whether a paper is about an order of the web shop's own number range."""
+    return row["order"].startswith(ORDER_PREFIX)
 
 
 def _whole(text: str) -> int:

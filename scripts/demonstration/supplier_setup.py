@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 from scripts.demonstration import erp_database, facts
+from scripts.demonstration.second_act import wholesale
 from scripts.demonstration.trade import Item
 
-__all__ = ["REPLENISHED_ONE_IN", "create"]
+__all__ = ["COMPANY", "REPLENISHED_ONE_IN", "create"]
+
+COMPANY = "0088:2900000000025"
+"""The company whose ERP this is; a GLN with the restricted prefix 29, which GS1 gives to nobody."""
 
 REPLENISHED_ONE_IN = 4
 """Of the well-supplied articles that the manufacturer makes, one in four has a reorder point."""
 
 
-def create(path: Path, items: Iterable[Item], first_at: datetime) -> None:
+def create(path: Path, items: Collection[Item], first_at: datetime) -> None:
     """Make the ERP's database at `path` for the items of a trade whose first order is placed at `first_at`."""
     connection = erp_database.create(path, "supplier")
     with erp_database.transaction(connection):
@@ -34,6 +38,7 @@ def create(path: Path, items: Iterable[Item], first_at: datetime) -> None:
         for change, item in enumerate(sorted(items, key=lambda item: item.code), start=1):
             _add(connection.execute, item, first_at, change)
             connection.execute("UPDATE einstellung SET wert = ? WHERE name = 'aenderung'", (str(change),))
+    wholesale.create(connection, items, COMPANY)
     connection.close()
 
 
