@@ -29,7 +29,7 @@ from node.core.sourcing.limits import (
     service_fault,
     source_fault,
 )
-from node.core.sourcing.problem import DemandLine, OrderDemand, Problem, Service, Source
+from node.core.sourcing.problem import ONE, ZERO, DemandLine, OrderDemand, Problem, Service, Source
 
 __all__ = ["Floats", "Grid", "Ints", "build", "day_of"]
 
@@ -119,10 +119,13 @@ def floats(values: Iterable[Decimal]) -> Floats:
     """Decimals as an array. What is not zero does not become zero, and what is no number raises nothing."""
     given = list(values)
     try:
-        numbers = np.array([float(value) for value in given], dtype=np.float64)
+        # A decimal becomes a float by way of its text, which is slow; most figures are the defaults.
+        numbers = np.array(
+            [0.0 if value is ZERO else 1.0 if value is ONE else float(value) for value in given], dtype=np.float64
+        )
     except ValueError:
         return np.array([_float(value) for value in given], dtype=np.float64)
-    if any(given[at] for at in np.flatnonzero(numbers == 0).tolist()):
+    if any(given[at] is not ZERO and given[at] for at in np.flatnonzero(numbers == 0).tolist()):
         return np.array([_float(value) for value in given], dtype=np.float64)
     return numbers
 

@@ -68,7 +68,10 @@ def index(problem: Problem) -> Index:
 
 def sane(*figures: Decimal | None) -> bool:
     """Whether every figure given is a number that trade can have: finite, not negative, not beyond `LIMIT`."""
-    return all(figure is None or (figure.is_finite() and 0 <= figure <= LIMIT) for figure in figures)
+    for figure in figures:  # noqa: SIM110 - asked for every piece; a generator takes twice as long
+        if figure is not None and not (figure.is_finite() and 0 <= figure <= LIMIT):
+            return False
+    return True
 
 
 def fair_price(line: DemandLine) -> Decimal | None:

@@ -36,6 +36,8 @@ class _Solved:
     status: str
     bound: float
     seconds: float | None
+    settled: Settled | None = None
+    """Where the pieces have been priced already."""
 
 
 def solve(problem: Problem) -> Plan:
@@ -70,14 +72,20 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
     alone = _alone(grid, part)
     if alone is not None:
         picks = _exact(problem, grid, alone)
-        cost, faults = _judged(problem, found, grid, part, picks)
+        settled, faults = _judged(problem, found, grid, part, picks)
         if not faults:
-            return _Solved(picks, "optimal", cost, None)
+            return _Solved(picks, "optimal", float(settled.cost), None, settled)
     if seconds > 0:
         answer = solve_model(grid, part.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
         if answer.status:
             picks = _exact(problem, grid, answer.quantities)
-            if not _judged(problem, found, grid, part, picks)[1]:
+            settled, faults = _judged(problem, found, grid, part, picks)
+            if answer.status == "time-limit" and not faults:
+                # What the solver had found when it was stopped may be no better than what comes by itself.
+                other = _checked_greedy(problem, found, grid, part)
+                if _judged(problem, found, grid, part, other)[0].cost < settled.cost:
+                    picks = other
+            if not faults:
                 return _Solved(picks, answer.status, answer.bound, answer.seconds)
     picks = _checked_greedy(problem, found, grid, part)
     return _Solved(picks, "fallback", float("-inf"), None)
@@ -104,11 +112,11 @@ def _alone(grid: Grid, part: Part) -> Floats | None:
     return quantities
 
 
-def _judged(problem: Problem, found: Index, grid: Grid, part: Part, picks: Sequence[Pick]) -> tuple[float, list[str]]:
-    """What the part costs with these pieces, and the limits that they break."""
+def _judged(problem: Problem, found: Index, grid: Grid, part: Part, picks: Sequence[Pick]) -> tuple[Settled, list[str]]:
+    """The priced pieces of a part, and the limits that they break."""
     orders = [grid.orders[number] for number in part.orders]
     settled = settle(problem, found, picks, orders)
-    return float(settled.cost), broken_limits(problem, found, settled.assignments, orders)
+    return settled, broken_limits(problem, found, settled.assignments, orders)
 
 
 def _checked_greedy(problem: Problem, found: Index, grid: Grid, part: Part) -> list[Pick]:
@@ -138,16 +146,18 @@ def _exact(problem: Problem, grid: Grid, quantities: Floats) -> list[Pick]:
 
 
 def _plan(problem: Problem, found: Index, grid: Grid, solved: Sequence[_Solved]) -> Plan:
-    settled: Settled = settle(problem, found, [pick for one in solved for pick in one.picks], grid.orders)
+    priced = solved[0].settled if len(solved) == 1 and len(grid.orders) == 1 else None
+    if priced is None:
+        priced = settle(problem, found, [pick for one in solved for pick in one.picks], grid.orders)
     worst = max((RANK.index(one.status) for one in solved), default=0)
     times = [one.seconds for one in solved if one.seconds is not None]
     method, status = ("fallback" if worst == RANK.index("fallback") else "exact"), RANK[worst]
-    bound, gap = _bound(settled.cost, status, solved)
+    bound, gap = _bound(priced.cost, status, solved)
     return Plan(
-        assignments=settled.assignments,
-        unfilled=open_lines(problem, found, settled),
-        cost=settled.cost,
-        costs=settled.costs,
+        assignments=priced.assignments,
+        unfilled=open_lines(problem, found, priced),
+        cost=priced.cost,
+        costs=priced.costs,
         method=method,
         status=status,
         gap=gap,
