@@ -207,7 +207,9 @@ def _settle(state: State, steps: Sequence[fulfilment.Step], asked: bool, now: in
         if live and all(piece.state == "back_ordered" for piece in live):
             order = order._replace(state="waiting")
     until = next((step.until for step in steps if isinstance(step, fulfilment.Wait)), None)
-    state.order = order._replace(next_at=until, at=now)
+    # What is to be sourced stays due: should the node end before sources are found, it begins with that again.
+    source = any(isinstance(step, fulfilment.Source) for step in steps)
+    state.order = order._replace(next_at=now if source else until, at=now)
 
 
 # --- performing -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 
 from node.app import carriers, sourcing
 from node.app.context import Context
-from node.app.orchestration import open_units, read_state
+from node.app.orchestration import State, open_units, read_state
 from node.config.rules import rules_in_force
 from node.core.customer_rows import CustomerOrderRow
 from node.core.fulfilment import avoided
@@ -98,12 +98,25 @@ def _wanted(tx: Transaction, ctx: Context, customer_order_id: int) -> sourcing.W
     since = ctx.now_micros() - AVOID_SECONDS * SECOND
     failed = avoided(piece for piece in state.pieces.values() if piece.at >= since)
     excluded = {f"{partner_id}|{location}" for sources in failed.values() for partner_id, location in sources}
+    excluded |= _fell_short(tx, state, since)
     return sourcing.Wanted(
         order=state.order,
         lines=[(state.lines[line_id], quantity) for line_id, quantity in units.items()],
         strategy=state.order.strategy,
         excluded=frozenset(excluded),
     )
+
+
+def _fell_short(tx: Transaction, state: State, since: int) -> set[str]:
+    """Sources that sent less than they were asked for: they have said all that they have."""
+    if not state.order.sourced:
+        return set()
+    found = set()
+    for event in tx.customer_orders.events(state.order.customer_order_id):
+        piece = state.pieces.get(event.piece_id) if event.piece_id is not None else None
+        if event.event == "short" and event.at >= since and piece is not None:
+            found.add(f"{piece.partner_id}|{piece.location}")
+    return found
 
 
 def _narrowed(problem: Problem, orders: Sequence[CustomerOrderRow]) -> Problem:

@@ -1,8 +1,5 @@
 """Settings of the process of customer orders: how long partners are waited for, and what goes without a human's yes."""
 
-# The one function called in the defaults makes a dataclass field.
-# ruff: noqa: RUF009
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,9 +1,11 @@
-"""Customer orders over three companies and real links: sourced, held, ordered, followed, told as one; on each engine."""
+"""Customer orders over three companies and real links: sourced, held, ordered, followed, told as one; each engine."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,25 +13,36 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import customer_orders, inventory
+from node.app import customer_orders, customer_status, exchange, inventory, recurring
 from node.app.advancing import Advanced, advance
 from node.app.submit import Submission, Submitted, submit
-from node.config import SharingRule, SharingSettings
+from node.app.taking_over import rewanted
+from node.config import PartnerSettings, SharingRule, SharingSettings
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
-from node.core.document import Document
+from node.core.document import Document, header_of
 from node.core.document.common import (
     Address,
+    DateQualifier,
     DocumentHeader,
     DocumentKey,
     ItemRef,
+    Party,
+    PartyRole,
     PersonalData,
     PersonalEntry,
+    QualifiedDate,
 )
-from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind
+from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind, Interval, Recurrence
 from node.core.document.fulfilment import DeliveryEvent, DeliveryStatus, DespatchAdvice, DespatchLine
 from node.core.document.order import (
+    Order,
+    OrderKind,
+    OrderLine,
     OrderResponse,
+    OrderResponseLine,
     ResponseOutcome,
+    Schedule,
+    ScheduleOutcome,
 )
 from node.core.fulfilment import balance
 from node.core.quantity import Quantity
@@ -248,3 +261,439 @@ def test_an_order_is_split_over_our_own_stock_and_a_supplier(shop: Company, meye
     settle(shop)
     assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
     assert state(shop, order_id).state == "done"
+
+
+# --- when partners say no, or nothing ---------------------------------------------------------------------------------
+
+
+def reject(company: Company, row: OrderRow) -> None:
+    document = OrderResponse(
+        header=DocumentHeader(number=f"R-{row.number}"), order=key(row), outcome=ResponseOutcome.REJECTED
+    )
+    (done,) = company.do(submit, row.partner_id, [Submission(document)])
+    assert done.state != "refused", done.findings
+
+
+def answer(company: Company, row: OrderRow, *parts: tuple[ScheduleOutcome, int], number: str = "P") -> None:
+    schedule = tuple(
+        Schedule(schedule_id=str(place), quantity=Quantity(Decimal(count), "C62"), outcome=outcome)
+        for place, (outcome, count) in enumerate(parts, 1)
+    )
+    line = OrderResponseLine(line_id="1", item=ItemRef(gtin=GTIN), schedule=schedule)
+    document = OrderResponse(
+        header=DocumentHeader(number=f"{number}-{row.number}"),
+        order=key(row),
+        outcome=ResponseOutcome.CHANGED,
+        lines=(line,),
+    )
+    say(company, row.partner_id, document)
+
+
+def test_a_partner_that_grants_and_then_rejects(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer, braun)
+    put(braun, 10)
+    connect(shop, braun)
+    reject(meyer, received(meyer))
+    settle(shop, meyer, braun)
+    assert [(p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)] == [
+        (braun.id, 10, "ordering")
+    ]
+    accept(braun, received(braun))
+    # The first one accepts after all, too late: it is told not to send, and nothing is counted twice.
+    answer(meyer, received(meyer), (ScheduleOutcome.ACCEPTED, 10), number="LATE")
+    settle(shop, meyer, braun)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    told = received(meyer).order_id
+    events = meyer.read(lambda tx: tx.orders.events([told]))
+    assert [event.event for event in events if event.standing] == ["accepted", "cancel_requested"]
+
+
+def test_only_what_falls_short_is_sourced_again(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    put(braun, 10)
+    connect(shop, meyer)
+    connect(shop, braun)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer, braun)
+    first, second = (meyer, braun) if meyer.read(lambda tx: tx.orders.search(limit=1)) else (braun, meyer)
+    answer(first, received(first), (ScheduleOutcome.ACCEPTED, 6), (ScheduleOutcome.REJECTED, 4))
+    settle(shop, meyer, braun)
+    assert sorted((p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)) == sorted(
+        [(first.id, 6, "accepted"), (second.id, 4, "ordering")]
+    )
+    assert received(second).number == "C1.2"
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+
+
+def test_more_is_despatched_than_was_ordered_and_confirmed_twice(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 20)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    row = received(meyer)
+    accept(meyer, row)
+    answer(meyer, row, (ScheduleOutcome.ACCEPTED, 10), number="AGAIN")
+    despatch(meyer, row, 13)
+    settle(shop, meyer)
+    (piece,) = pieces(shop, order_id)
+    assert (piece.quantity, piece.despatched, piece.state) == (10 * PIECE, 13 * PIECE, "despatched")
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    said = [event.event for event in shop.read(lambda tx: tx.customer_orders.events(order_id))]
+    assert "surplus" in said
+
+
+def test_a_silent_partner_is_not_waited_for_with_a_hold(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    work(shop)
+    assert [p.state for p in pieces(shop, order_id)] == ["holding"]
+    shop.clock.move(minutes=5)
+    put(shop, 10)
+    work(shop)
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [("", "accepted")]
+    # The grant that comes when nobody wants it any more is given back by itself.
+    meyer.clock.move(minutes=5)
+    connect(shop, meyer)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert meyer.read(lambda tx: tx.reservations.differences()) == []
+
+
+def test_an_order_that_is_in_doubt_is_not_sourced_twice(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    for _ in range(3):
+        work(shop)
+        if [p.state for p in pieces(shop, order_id)] == ["ordering"]:
+            break
+        connect(shop, meyer)
+    # It leaves, and no receipt comes back.
+    assert shop.do(exchange.next_batch, meyer.id, _after(shop, meyer)) is not None
+    put(shop, 10)
+    shop.clock.move(hours=2)
+    work(shop)
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [(meyer.id, "in_doubt")]
+    shop.clock.move(hours=48)
+    work(shop)
+    assert state(shop, order_id).state == "human"
+    assert [p.state for p in pieces(shop, order_id)] == ["in_doubt"]
+    orchestration(shop, in_doubt_elsewhere=True)
+    shop.do(lambda tx, ctx: tx.customer_orders.wake([order_id], ctx.now_micros()))
+    work(shop)
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [("", "accepted")]
+    # When the line stands again, the partner refuses what is no longer valid: nothing ships twice.
+    meyer.clock.at = shop.clock.at
+    connect(shop, meyer)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [("", "accepted")]
+    assert meyer.read(lambda tx: tx.orders.search(limit=5)) == []
+
+
+def test_an_order_that_never_left_is_taken_back(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    for _ in range(3):
+        work(shop)
+        if [p.state for p in pieces(shop, order_id)] == ["ordering"]:
+            break
+        connect(shop, meyer)
+    put(shop, 10)
+    shop.clock.move(hours=2)
+    settle(shop)
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [("", "accepted")]
+    row = shop.read(lambda tx: tx.documents.search(type="Order", partner_id=meyer.id))[0]
+    assert row.state == "withdrawn"
+
+
+def _after(shop: Company, meyer: Company) -> int:
+    return shop.link(meyer, "out").number
+
+
+# --- what waits -------------------------------------------------------------------------------------------------------
+
+
+def test_back_orders_are_promised_new_supply_by_priority_then_age(
+    shop: Company, meyer: Company, braun: Company
+) -> None:
+    put(shop, 0)
+    first = capture(shop, an_order("C1", 5))
+    shop.clock.move(seconds=1)
+    second = capture(shop, an_order("C2", 5))
+    shop.clock.move(seconds=1)
+    urgent = capture(shop, an_order("C3", 5, priority=9))
+    settle(shop)
+    assert [state(shop, one).state for one in (first, second, urgent)] == ["waiting"] * 3
+    assert balanced(shop, first) == {"ordered": 5, "back_ordered": 5}
+    shop.clock.move(hours=1)
+    put(shop, 12)
+    settle(shop)
+    assert balanced(shop, urgent) == {"ordered": 5, "live": 5}
+    assert balanced(shop, first) == {"ordered": 5, "live": 5}
+    assert balanced(shop, second) == {"ordered": 5, "live": 2, "back_ordered": 3}
+
+
+def test_a_pre_order_waits_for_its_launch(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 10)
+    launch = shop.clock.now().date() + timedelta(days=3)
+    order_id = capture(shop, an_order(order_kind=CustomerOrderKind.PRE_ORDER, launch_on=launch))
+    settle(shop)
+    assert pieces(shop, order_id) == []
+    shop.clock.move(days=3)
+    put(shop, 10)
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+
+
+def test_orders_to_one_address_are_put_together_and_others_never(shop: Company, meyer: Company, braun: Company) -> None:
+    orchestration(shop, merge_minutes=10)
+    put(shop, 100)
+    elsewhere = PersonalData(entries=(PersonalEntry(key="k1", name="Ada", address=Address(street="Other 2")),))
+    one = capture(shop, an_order("C1", 2))
+    two = capture(shop, an_order("C2", 3))
+    three = capture(shop, an_order("C3", 4), elsewhere)
+    work(shop)
+    assert pieces(shop, one) == []
+    shop.clock.move(minutes=10)
+    settle(shop)
+    assert state(shop, two).state == "merged"
+    assert state(shop, three).state == "active"
+    assert balanced(shop, one) == {"ordered": 5, "live": 5}
+    assert balanced(shop, three) == {"ordered": 4, "live": 4}
+    assert len(shop.read(lambda tx: tx.orders.search(partner_id=shop.id))) == 2
+
+
+def test_a_recurring_order_comes_once_for_each_day(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 100)
+    today = shop.clock.now().date()
+    again = Recurrence(interval=Interval.WEEK, first_on=today, last_on=today + timedelta(days=20))
+    template = capture(shop, an_order("SUB", 1, order_kind=CustomerOrderKind.RECURRING, recurrence=again))
+    for _ in range(2):
+        recurring.make_due(shop.store, shop.ctx)
+    shop.clock.move(days=15)
+    recurring.make_due(shop.store, shop.ctx)
+    recurring.make_due(shop.store, shop.ctx)
+    found = shop.read(lambda tx: tx.customer_orders.search(customer="cust-1"))
+    numbers = sorted(row.number for row in found if row.customer_order_id != template)
+    assert numbers == [f"SUB/{today + timedelta(days=days)}" for days in (0, 7, 14)]
+    shop.clock.move(days=30)
+    recurring.make_due(shop.store, shop.ctx)
+    assert state(shop, template).recurs_on is None
+
+
+# --- what changes -----------------------------------------------------------------------------------------------------
+
+
+def want(company: Company, order_id: int, quantity: int) -> None:
+    def change(tx: Any, ctx: Any) -> None:
+        (line,) = tx.customer_orders.lines([order_id])
+        tx.customer_orders.put_lines([rewanted(line, quantity * PIECE)])
+        tx.customer_orders.wake([order_id], ctx.now_micros())
+
+    company.do(change)
+
+
+def test_a_cancellation_travels_and_ends_with_the_partners_answer(
+    shop: Company, meyer: Company, braun: Company
+) -> None:
+    put(shop, 4)
+    put(meyer, 6)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    accept(meyer, received(meyer))
+    settle(shop, meyer)
+    want(shop, order_id, 0)
+    settle(shop, meyer)
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [(meyer.id, "cancelling")]
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 4, "live": 6}
+    row = received(meyer)
+    say(
+        meyer,
+        shop.id,
+        OrderResponse(
+            header=DocumentHeader(number="OK"),
+            order=key(row),
+            outcome=ResponseOutcome.ACCEPTED,
+            answers=DocumentKey(issuer=shop.id, type="OrderCancellation", number=f"{row.number}-L1-1"),
+        ),
+    )
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 10}
+    assert state(shop, order_id).state == "cancelled"
+    assert shop.read(lambda tx: tx.reservations.differences()) == []
+
+
+def test_less_is_wanted_while_it_is_on_its_way(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    row = received(meyer)
+    accept(meyer, row)
+    despatch(meyer, row, 10)
+    settle(shop, meyer)
+    want(shop, order_id, 3)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert lines(shop, order_id)[0].cancel_asked == 0
+
+
+# --- chains -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_drop_ship_over_three_companies(shop: Company, meyer: Company, braun: Company) -> None:
+    swap(meyer, braun)
+    connect(meyer, braun)
+    settings(meyer, partners={shop.id: PartnerSettings(orders="orchestrate")})
+    put(meyer, 2)
+    put(braun, 20)
+    connect(meyer, braun)
+    connect(shop, meyer)
+    # The shop orders ten of Meyer by hand, who has but two, and orders the rest of Braun.
+    line = OrderLine(line_id="1", item=ItemRef(gtin=GTIN), quantity=Quantity(Decimal(10), "C62"))
+    document = Order(
+        header=DocumentHeader(
+            number="S-77", parties=(Party(role=PartyRole.SHIP_TO, personal_key="k1"),), root_id="root", hops_left=4
+        ),
+        order_kind=OrderKind.DROP_SHIP,
+        lines=(line,),
+    )
+    (done,) = shop.do(submit, meyer.id, [Submission(document, HOME)])
+    assert done.state == "waiting", done.findings
+    for _ in range(4):
+        connect(shop, meyer)
+        settle(meyer, braun)
+    row = received(braun)
+    assert row.customer_order.startswith("D")
+    sent = braun.read(lambda tx: tx.documents.get(row.document_id))
+    assert sent is not None
+    assert b"S-77" not in (sent.body or b"")
+    assert shop.id.encode() not in (sent.body or b"")
+    order = wire.decode_document("Order", sent.body or b"")
+    assert isinstance(order, Order)
+    assert (header_of(order).root_id, header_of(order).hops_left) == ("root", 3)
+    assert sent.personal is not None
+    assert b"Way 1" in sent.personal
+    accept(braun, row)
+    quantity = braun.read(lambda tx: tx.orders.lines([row.order_id]))[0].quantity // PIECE
+    despatch(braun, row, quantity)
+    deliver(braun, row)
+    for _ in range(4):
+        settle(meyer, braun)
+        connect(shop, meyer)
+    mine = next((one for one in meyer.read(lambda tx: tx.orders.search(partner_id=meyer.id))), None)
+    if mine is not None:
+        despatch(meyer, mine, 10 - quantity)
+        deliver(meyer, mine)
+    for _ in range(4):
+        settle(meyer, braun)
+        connect(shop, meyer)
+    (seen,) = shop.read(lambda tx: tx.orders.search(partner_id=meyer.id))
+    sums: dict[str, int] = {}
+    for event in shop.read(lambda tx: tx.orders.events([seen.order_id])):
+        if event.standing:
+            sums[event.event] = sums.get(event.event, 0) + event.quantity // PIECE
+    assert (sums["accepted"], sums["despatched"], sums["delivered"]) == (10, 10, 10)
+    told = shop.read(lambda tx: tx.documents.search(partner_id=meyer.id, direction="in"))
+    assert all(braun.id.encode() not in (row.body or b"") for row in told)
+
+
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class Fragile:
+    """A store whose process ends at the nth transaction, before or after its commit."""
+
+    def __init__(self, store: Any, nth: int, after: bool) -> None:
+        self._store, self.left, self._after = store, nth, after
+
+    def read(self, use_case: Any) -> Any:
+        return self._store.read(use_case)
+
+    def write(self, use_case: Any) -> Any:
+        self.left -= 1
+        if self.left == 0 and not self._after:
+            raise Crash
+        result = self._store.write(use_case)
+        if self.left == 0:
+            raise Crash
+        return result
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6])
+def test_a_crash_at_any_step_loses_and_doubles_nothing(
+    shop: Company, meyer: Company, braun: Company, nth: int, after: bool
+) -> None:
+    put(shop, 4)
+    put(meyer, 6)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    fragile = Fragile(shop.store, nth, after)
+    with contextlib.suppress(Crash):
+        for _ in range(6):
+            advance(fragile, shop.ctx)  # type: ignore[arg-type]
+            connect(shop, meyer)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert sorted(p.quantity // PIECE for p in pieces(shop, order_id)) == [4, 6]
+    assert len(meyer.read(lambda tx: tx.orders.search(limit=9))) == 1
+    assert shop.read(lambda tx: tx.reservations.differences()) == []
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_in_itself_is_refused(shop: Company) -> None:
+    day = shop.clock.now().date()
+    bad = [
+        (an_order(quantity=0), "quantity"),
+        (an_order(quantity=10**12), "quantity"),
+        (an_order(lines=()), "no-lines"),
+        (an_order(country="XX"), "country"),
+        (an_order(currency="EURO"), "currency"),
+        (an_order(order_kind=CustomerOrderKind.PICK_UP), "collect-at"),
+        (an_order(dates=(QualifiedDate(qualifier=DateQualifier.DELIVER, on=day - timedelta(days=9)),)), "date"),
+        (
+            an_order(
+                dates=(
+                    QualifiedDate(qualifier=DateQualifier.DELIVER, on=day + timedelta(days=9)),
+                    QualifiedDate(qualifier=DateQualifier.NOT_AFTER, on=day + timedelta(days=2)),
+                )
+            ),
+            "date",
+        ),
+    ]
+    for order, rule in bad:
+        done = shop.do(customer_orders.capture, order)
+        assert (done.state, done.findings[0].rule) == ("refused", rule)
+    assert shop.read(lambda tx: tx.customer_orders.search(limit=9)) == []
+
+
+def test_an_unknown_item_waits_for_a_human(shop: Company) -> None:
+    done = shop.do(customer_orders.capture, an_order())
+    assert [finding.rule for finding in done.findings] == ["unknown-item"]
+    assert done.customer_order_id is not None
+    settle(shop)
+    assert state(shop, done.customer_order_id).state == "human"
+    assert balanced(shop, done.customer_order_id) == {"ordered": 10, "open": 10}
+    (told,) = shop.read(lambda tx: customer_status.stuck(tx, shop.ctx))
+    assert told["waits_for"] == "you"
+    assert shop.do(customer_orders.capture, an_order()).state == "duplicate"
+    assert shop.do(customer_orders.capture, an_order(quantity=11)).findings[0].rule == "same-number-other-content"
+
+
+def test_a_partner_never_sends_us_a_customer_order(shop: Company, meyer: Company) -> None:
+    (done,) = meyer.do(submit, shop.id, [Submission(an_order())])
+    assert (done.state, done.findings[0].rule) == ("refused", "not-accepted")
