@@ -23,7 +23,8 @@ from node.core.sourcing.milp import solve_model
 from node.core.sourcing.parts import Part, parts
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.reasons import open_lines
-from node.core.sourcing.single import plant_location, rows_of
+from node.core.sourcing.rows import rows_of
+from node.core.sourcing.single import plant_location
 
 __all__ = ["fallback", "solve"]
 
@@ -97,18 +98,23 @@ def _alone(grid: Grid, part: Part) -> Floats | None:
     served = plant_location(rows) if rows is not None else None
     if rows is None or served is None:
         return None
-    parcel_of = {line: rows.parcels[parcel] for at, parcel in served.items() for line in rows.lines[at]}
-    cheapest: dict[int, int] = {}
-    wanted = np.full(len(grid.lines), -1, np.int64)
-    wanted[list(parcel_of)] = list(parcel_of.values())
-    full = grid.most * grid.step >= grid.need[grid.col_line] * (1 - 1e-9)
-    for at in np.flatnonzero(full & (wanted[grid.col_line] == grid.col_parcel)).tolist():
-        line = int(grid.col_line[at])
-        if line not in cheapest or grid.cost[at] < grid.cost[cheapest[line]]:
-            cheapest[line] = at
+    given = {
+        (line, rows.parcels[parcel]): share
+        for at, shares in served.items()
+        for line in rows.lines[at]
+        for parcel, share in shares.items()
+    }
+    cheapest: dict[tuple[int, int], int] = {}
+    pairs = zip(part.columns, grid.col_line[part.columns].tolist(), grid.col_parcel[part.columns].tolist(), strict=True)
+    for at, line, parcel in pairs:
+        share = given.get((line, parcel))
+        if share is None or grid.most[at] * grid.step[at] < grid.need[line] * share * (1 - 1e-9):
+            continue
+        if (line, parcel) not in cheapest or grid.cost[at] < grid.cost[cheapest[line, parcel]]:
+            cheapest[line, parcel] = at
     quantities = np.zeros(len(grid.cost))
-    for line, at in cheapest.items():
-        quantities[at] = grid.need[line]
+    for key, at in cheapest.items():
+        quantities[at] = grid.need[key[0]] * given[key]
     return quantities
 
 
