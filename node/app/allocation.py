@@ -251,7 +251,7 @@ def _settle(tx: Transaction, ctx: Context, orders: Sequence[OrderRow]) -> None:
     ids = [order.order_id for order in orders]
     by_line: dict[tuple[int, str], list[ReservationRow]] = {}
     for row in tx.reservations.of_orders(ids):
-        if row.role == "grantor" and row.state in ("confirmed", "reflected", "released"):
+        if row.role in ("grantor", "own") and row.state in ("confirmed", "reflected", "released"):
             by_line.setdefault((row.order_id, row.line_id), []).append(row)
     if not by_line:
         return

@@ -18,6 +18,7 @@ from node.app.advancing import Advanced, advance
 from node.app.submit import Submission, Submitted, submit
 from node.app.taking_over import rewanted
 from node.config import PartnerSettings, SharingRule, SharingSettings
+from node.config.sites import SiteSettings
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.document import Document, header_of
 from node.core.document.common import (
@@ -261,6 +262,31 @@ def test_an_order_is_split_over_our_own_stock_and_a_supplier(shop: Company, meye
     settle(shop)
     assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
     assert state(shop, order_id).state == "done"
+
+
+def test_a_pick_up_lies_ready_and_is_collected(shop: Company, meyer: Company, braun: Company) -> None:
+    sites = {"S1": SiteSettings(kind="store", country="DE", postal_code="20457", collect=True)}
+    settings(shop, sites=sites)
+    put(shop, 5, "S1")
+    order_id = capture(shop, an_order(quantity=2, order_kind=CustomerOrderKind.PICK_UP, collect_at="S1"))
+    settle(shop)
+    ((mode, location),) = [(p.mode, p.location) for p in pieces(shop, order_id)]
+    assert (mode, location) == ("collect", "S1")
+    (row,) = shop.read(lambda tx: tx.orders.search(partner_id=shop.id))
+    ready = DeliveryStatus(
+        header=DocumentHeader(number="READY"),
+        order=key(row),
+        event=DeliveryEvent.READY_FOR_COLLECTION,
+        occurred_at=shop.clock.now(),
+    )
+    (done,) = shop.do(submit, shop.id, [Submission(ready)])
+    assert done.state != "refused", done.findings
+    settle(shop)
+    assert [p.state for p in pieces(shop, order_id)] == ["ready"]
+    despatch(shop, row, 2)
+    deliver(shop, row)
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 2, "delivered": 2}
 
 
 # --- when partners say no, or nothing ---------------------------------------------------------------------------------
@@ -528,6 +554,8 @@ def test_a_cancellation_travels_and_ends_with_the_partners_answer(
     assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 10}
     assert state(shop, order_id).state == "cancelled"
     assert shop.read(lambda tx: tx.reservations.differences()) == []
+    counters = shop.read(lambda tx: tx.reservations.counters([f"gtin:{GTIN.zfill(14)}"]))
+    assert [(row.reserved, row.allocated) for row in counters] in ([], [(0, 0)])
 
 
 def test_less_is_wanted_while_it_is_on_its_way(shop: Company, meyer: Company, braun: Company) -> None:
