@@ -11,14 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from node.core.customer_rows import (
-    CustomerLineRow,
-    CustomerOrderRow,
-    CustomerRow,
-    DecisionRow,
-    PieceRow,
-    ProcessEventRow,
-)
+from node.core.customer_store import CustomerOrderStore
 from node.core.problem_rows import ProblemRow
 from node.core.promise_rows import (
     DemandDayRow,
@@ -462,65 +455,6 @@ class ReservationStore(Protocol):
 
     def differences(self) -> list[CounterDifference]:
         """Places where a counter is not the sum of the reservations there; none when all is well."""
-
-
-class CustomerOrderStore(Protocol):
-    """Customer orders with their lines, pieces, decisions and events."""
-
-    def next_ids(self, count: int) -> int: ...
-    def next_piece_ids(self, count: int) -> int: ...
-    def next_decision_ids(self, count: int) -> int: ...
-    def add(self, rows: Sequence[CustomerOrderRow]) -> None: ...
-    def put(self, rows: Sequence[CustomerOrderRow]) -> None:
-        """Replace by customer_order_id."""
-
-    def put_lines(self, rows: Sequence[CustomerLineRow]) -> None: ...
-    def put_pieces(self, rows: Sequence[PieceRow]) -> None: ...
-    def put_customers(self, rows: Sequence[CustomerRow]) -> None: ...
-    def add_decisions(self, rows: Sequence[DecisionRow]) -> None: ...
-    def add_events(self, rows: Sequence[ProcessEventRow]) -> None: ...
-    def get(self, customer_order_ids: Sequence[int]) -> dict[int, CustomerOrderRow]: ...
-    def find(self, channel: str, number: str) -> CustomerOrderRow | None: ...
-    def numbered(self, number: str) -> list[CustomerOrderRow]: ...
-    def of_root(self, root_id: str) -> list[CustomerOrderRow]: ...
-    def of_origin(self, order_ids: Sequence[int]) -> list[CustomerOrderRow]:
-        """The customer orders that these received orders (`orders.order_id`) became."""
-
-    def customer(self, customer: str) -> CustomerRow | None: ...
-    def lines(self, customer_order_ids: Sequence[int]) -> list[CustomerLineRow]:
-        """By order and ordinal."""
-
-    def pieces(self, customer_order_ids: Sequence[int]) -> list[PieceRow]:
-        """By order and piece id."""
-
-    def pieces_ordered_by(self, order_ids: Sequence[int]) -> list[PieceRow]:
-        """The pieces that these partner orders (`orders.order_id`) are for."""
-
-    def pieces_named(self, piece_ids: Sequence[int]) -> list[PieceRow]: ...
-    def decisions(self, customer_order_id: int) -> list[DecisionRow]: ...
-    def events(self, customer_order_id: int) -> list[ProcessEventRow]: ...
-    def due(self, now: int, limit: int) -> list[CustomerOrderRow]:
-        """Orders to look at now (next_at <= now): the most urgent first, then the oldest."""
-
-    def next_due(self) -> int | None: ...
-    def wake(self, customer_order_ids: Sequence[int], now: int) -> int:
-        """Let these orders be looked at now, unless they are at their end; how many that changed."""
-
-    def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
-        """Orders that wait for one of these items: the most urgent first, then the oldest."""
-
-    def counts(self) -> dict[str, int]: ...
-    def search(
-        self,
-        *,
-        customer: str | None = None,
-        state: str | None = None,
-        item_keys: Sequence[str] | None = None,
-        partner_id: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[CustomerOrderRow]:
-        """Newest first."""
 
 
 class QuoteStore(Protocol):
