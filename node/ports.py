@@ -44,6 +44,7 @@ from node.core.rows import (
 )
 
 __all__ = [
+    "USAGES",
     "Clock",
     "CounterDifference",
     "CustomerOrderStore",
@@ -113,6 +114,10 @@ Verifier = Callable[[bytes, bytes, bytes], bool]
 """(public key, signature, message) -> whether the Ed25519 signature is good."""
 
 
+USAGES = ("TEST", "PRODUCTION")
+"""Two worlds on one link: a business identity in one says nothing about the other."""
+
+
 class Identity(NamedTuple):
     """The business identity of a document on one partner's links."""
 
@@ -122,6 +127,7 @@ class Identity(NamedTuple):
     number: str
     series: str
     revision: int
+    usage: str
 
 
 class OrderIdentity(NamedTuple):
@@ -131,6 +137,7 @@ class OrderIdentity(NamedTuple):
     unit: str
     number: str
     series: str
+    usage: str
 
 
 class PartnerStore(Protocol):

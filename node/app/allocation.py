@@ -90,7 +90,7 @@ def _take_up(
 
 def _identity(order: Order) -> OrderIdentity:
     header = header_of(order)
-    return OrderIdentity(header.issuer, header.unit, header.number, header.series)
+    return OrderIdentity(header.issuer, header.unit, header.number, header.series, header.usage.value)
 
 
 def _take_line(

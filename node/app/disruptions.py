@@ -25,7 +25,7 @@ from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Peri
 from node.core.document.disruption import DisruptionKind, DisruptionLine, DisruptionNotice
 from node.core.item_key import item_key
 from node.core.promise_rows import DisruptionRow
-from node.core.rows import OrderLineRow, OrderRow
+from node.core.rows import OrderLineRow, OrderRow, PartnerRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -207,7 +207,7 @@ def _pass_on(
     for partner in tx.partners.all():
         if partner.partner_id == sender or partner.state != "confirmed":
             continue
-        lines = concerned(tx, partner.partner_id, keys, late)
+        lines = concerned(tx, partner, keys, late)
         if not lines:
             continue
         said = DisruptionNotice(
@@ -232,13 +232,14 @@ def _number(root: str) -> str:
     return "D-" + hashlib.sha256(root.encode()).hexdigest()[:16]
 
 
-def concerned(tx: Transaction, partner_id: str, keys: frozenset[str], late: int) -> list[DisruptionLine]:
+def concerned(tx: Transaction, partner: PartnerRow, keys: frozenset[str], late: int) -> list[DisruptionLine]:
     """A partner's open orders and holds of these items, in its own words."""
+    partner_id = partner.partner_id
     own = tx.partners.own().partner_id
     orders = {
         row.order_id: row
         for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_LOOKED_AT)
-        if row.role == "seller"
+        if row.role == "seller" and row.usage == partner.usage
     }
     gone: dict[tuple[int, str], int] = {}
     for event in tx.orders.events(list(orders)) if orders else ():
@@ -309,7 +310,7 @@ def send(tx: Transaction, ctx: Context, notice: DisruptionNotice, partner_ids: S
         told = [
             row.partner_id
             for row in tx.partners.all()
-            if row.state == "confirmed" and keys and concerned(tx, row.partner_id, keys, 0)
+            if row.state == "confirmed" and keys and concerned(tx, row, keys, 0)
         ]
     reached = []
     for partner_id in told:

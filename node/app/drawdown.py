@@ -1,4 +1,4 @@
-"""What received documents draw from our own stock: revised orders only what they add, and tests nothing."""
+"""What received documents draw from our own stock: revised orders only what they add, and tests nothing once live."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node import wire
+from node.app.context import Context
+from node.app.ledger import Ledger
 from node.core.document import Document, header_of
 from node.core.document.catalogue import ItemCatalogue
 from node.core.document.common import Usage
 from node.core.document.order import Order, OrderLine
 from node.core.quantity import Quantity
+from node.core.reservation import LIVE, OPEN, after
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["felt"]
+__all__ = ["felt", "forget_tests"]
+
+RESERVATIONS_MAX = 100_000
+NOTICES_MAX = 10_000
+"""What a partner can have asked for and told in test at most."""
 
 REVISIONS_LOOKED_AT = 100
 """Documents under one number among which the revision before is looked for."""
@@ -32,6 +39,33 @@ def felt(tx: Transaction, partner_id: str, documents: Sequence[Document]) -> lis
             continue
         found.append(_additional(tx, partner_id, one) if isinstance(one, Order) and header_of(one).revision else one)
     return found
+
+
+def forget_tests(tx: Transaction, ctx: Context, partner_id: str) -> None:
+    """A partner goes live: what tests hold or took up of our stock is free, what we hold of its stock is over."""
+    reason = "it was held in test"
+    given = [
+        row
+        for row in tx.reservations.search(partner_id=partner_id, role="grantor", limit=RESERVATIONS_MAX)
+        if row.held or row.state in LIVE
+    ]
+    ledger = Ledger(tx, ctx, {row.item_key for row in given})
+    for row in given:
+        now = ledger.known((row.reservation_id, row.partner_id, row.role)) or row
+        ledger.change(now, ledger.ended(now, "release", reason))
+    ledger.write()
+    asked = tx.reservations.search(partner_id=partner_id, role="requester", limit=RESERVATIONS_MAX)
+    tx.reservations.put(
+        [
+            row._replace(state=after(row.state, "release"), reason=reason, at=ctx.now_micros())
+            for row in asked
+            if row.state in OPEN or row.state == "confirmed"
+        ]
+    )
+    notices = tx.disruptions.search(state="in_force", limit=NOTICES_MAX)
+    # Without a revision, so that a productive notice may have the same number.
+    ended = [row._replace(state="ended", revision=0) for row in notices if row.partner_id == partner_id]
+    tx.disruptions.put(ended)
 
 
 def _any_test(documents: Sequence[Document]) -> bool:
@@ -52,6 +86,7 @@ def _additional(tx: Transaction, partner_id: str, order: Order) -> Order:
 
 def _before(tx: Transaction, partner_id: str, order: Order) -> Order | None:
     header = header_of(order)
+    same = (header.issuer, header.unit, header.series, header.usage.value)
     rows = [
         row
         for row in tx.documents.search(
@@ -62,7 +97,7 @@ def _before(tx: Transaction, partner_id: str, order: Order) -> Order | None:
             number=header.number,
             limit=REVISIONS_LOOKED_AT,
         )
-        if (row.issuer, row.unit, row.series) == (header.issuer, header.unit, header.series)
+        if (row.issuer, row.unit, row.series, row.usage) == same
         and row.revision < header.revision
         and row.duplicate_of is None
         and row.body is not None

@@ -337,7 +337,7 @@ def _goes_to_erp(ctx: Context, partner_id: str, one: _Arrival) -> bool:
 
 def _row(partner_id: str, incoming: LinkRow, one: _Arrival, now: int) -> DocumentRow:
     wired = one.entry.entry
-    identity = one.identity or Identity(partner_id, "", wired.type, "", "", 0)
+    identity = one.identity or Identity(partner_id, "", wired.type, "", "", 0, one.usage)
     known = wired.type in DOCUMENTS or wired.type in partners.PROTOCOL_TYPES or wired.type.isidentifier()
     return DocumentRow(
         document_id=one.document_id,

@@ -23,7 +23,10 @@ UNDERSTANDS: frozenset[str] = frozenset({"schedule", "personal-data"})
 def identity_of(document: Document) -> Identity:
     """The business identity of a document."""
     header = header_of(document)
-    return Identity(header.issuer, header.unit, document_type(document), header.number, header.series, header.revision)
+    return Identity(
+        *(header.issuer, header.unit, document_type(document), header.number, header.series, header.revision),
+        header.usage._value_,
+    )
 
 
 def object_key_of(document: Document, *, sender: str, receiver: str) -> str:
@@ -32,7 +35,9 @@ def object_key_of(document: Document, *, sender: str, receiver: str) -> str:
     if keys:
         return "Order|" + "|".join(min(keys))
     header = header_of(document)
-    return "|".join((document_type(document), header.issuer, header.unit, header.number, header.series))
+    return "|".join(
+        (document_type(document), header.issuer, header.unit, header.number, header.series, header.usage._value_)
+    )
 
 
 def same_content(document: Document, other_type: str, other_body: bytes) -> bool:

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 from node.app import notices
 from node.app.context import Context
+from node.core import order_book
 from node.core.document import Document
 from node.core.document.common import Usage
 from node.core.document.fulfilment import ReceivingAdvice
 from node.core.document.order import Order, OrderCancellation, OrderChange
 from node.core.rows import DocumentRow, HandoverRow, PartnerRow
-from node.ports import OrderIdentity, Transaction
+from node.ports import USAGES, OrderIdentity, Transaction
 
-__all__ = ["as_partner", "concerns_own", "follow", "own_usage", "taken", "we_say"]
+__all__ = ["as_partner", "concerns_own", "follow", "own_usage", "taken", "usage_of", "we_say"]
 
 _OF_BUYER = (Order, OrderChange, OrderCancellation, ReceivingAdvice)
 _FOLLOWED = ("ApplicationResponse", "OrderChange", "OrderCancellation")
@@ -32,6 +33,20 @@ def own_usage(tx: Transaction) -> Usage:
 def as_partner(tx: Transaction, row: PartnerRow) -> PartnerRow:
     """Our own row, as documents to ourselves see it."""
     return row._replace(usage=own_usage(tx).value, last_hello="")
+
+
+def usage_of(tx: Transaction, own: str, document: Document) -> Usage:
+    """In which usage a document to ourselves goes: the one of the order that it names, else ours today.
+
+    Our own usage changes with our partners'; an order of our own that was placed before goes on as it began.
+    """
+    today = own_usage(tx)
+    keys = order_book.keys_needed([document], sender=own, receiver=own)
+    if isinstance(document, Order) or not keys:
+        return today
+    named = [OrderIdentity(*key)._replace(usage=usage) for key in keys for usage in USAGES]
+    usages = {row.usage for row in tx.orders.find(own, named).values()}
+    return Usage(next(iter(usages))) if len(usages) == 1 else today
 
 
 def we_say(document: Document) -> bool:
@@ -74,5 +89,5 @@ def concerns_own(tx: Transaction, document: Document) -> str:
     own = tx.partners.own().partner_id
     if key.issuer not in ("", own):
         return ""
-    identity = OrderIdentity(own, key.unit, key.number, key.series)
-    return own if identity in tx.orders.find(own, [identity]) else ""
+    identities = [OrderIdentity(own, key.unit, key.number, key.series, usage) for usage in USAGES]
+    return own if tx.orders.find(own, identities) else ""

@@ -97,7 +97,7 @@ def place_order(
     )
     header = DocumentHeader(
         number=number,
-        usage=Usage(order.usage) if not first.partner_id else Usage.UNSPECIFIED,
+        usage=Usage(order.usage),  # a link in the other usage refuses it
         valid_until=ctx.now() + timedelta(hours=ctx.settings.orchestration.order_valid_hours)
         if first.partner_id
         else None,
@@ -116,7 +116,8 @@ def place_order(
         channel="" if order.origin_partner else order.channel,
     )
     _send(tx, ctx, to, document, personal)
-    return tx.orders.find(to, [OrderIdentity(own, "", number, "")])[OrderIdentity(own, "", number, "")]
+    identity = OrderIdentity(own, "", number, "", order.usage)
+    return tx.orders.find(to, [identity])[identity]
 
 
 def _send(tx: Transaction, ctx: Context, to: str, document: object, personal: PersonalData | None = None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node import wire
+from node.app import drawdown
 from node.app.cards import (
     CARD_FILE_BYTES_MAX,
     KeyInForce,
@@ -290,6 +291,7 @@ def _settle(tx: Transaction, ctx: Context, partner_id: str) -> PartnerRow:
         resend_stock(tx, partner_id)
         if told := tx.stock.current_snapshot(partner_id):
             tx.stock.put_snapshot(told._replace(state="old"))
+        drawdown.forget_tests(tx, ctx, partner_id)
     tx.partners.put(row)
     return row
 

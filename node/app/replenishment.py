@@ -218,7 +218,8 @@ def _request_of(tx: Transaction, partner_id: str, response: ReplenishmentRespons
     if response.request is None:
         return None
     own = tx.partners.own().partner_id
-    identity = Identity(own, "", "ReplenishmentRequest", response.request.number, response.request.series, 0)
+    named, usage = response.request, header_of(response).usage.value
+    identity = Identity(own, "", "ReplenishmentRequest", named.number, named.series, 0, usage)
     row = tx.documents.find(partner_id, "out", [identity]).get(identity)
     if row is None or row.body is None:
         return None

@@ -35,7 +35,7 @@ from node.core.document.reservation import (
 from node.core.quantity import Quantity, to_scaled
 from node.core.reservation_rows import ReservationRow
 from node.errors import RefusedError
-from node.ports import OrderIdentity, Transaction
+from node.ports import USAGES, OrderIdentity, Transaction
 
 __all__ = [
     "Requested",
@@ -355,8 +355,9 @@ def confirm(
     Raises RefusedError ``unknown-reservation``, or ``not-held`` when it has ended.
     """
     row = find(tx, reservation_id, partner_id=partner_id, roles=("requester", "own"))
-    identity = OrderIdentity(order.issuer, order.unit, order.number, order.series)
-    found = tx.orders.find(row.partner_id or tx.partners.own().partner_id, [identity]).get(identity)
+    partner_id = row.partner_id or tx.partners.own().partner_id
+    named = [OrderIdentity(order.issuer, order.unit, order.number, order.series, usage) for usage in USAGES]
+    found = max(tx.orders.find(partner_id, named).values(), key=lambda one: one.order_id, default=None)
     taken = {"order_id": found.order_id if found else row.order_id, "line_id": line_id or row.line_id}
     if row.state == "confirmed":
         again = row._replace(**taken)  # type: ignore[arg-type]

@@ -179,7 +179,7 @@ class Sites:
         if limit is None or limit.currency != self._currency:
             return None
         if partner_id not in self._credits:
-            opened = _owed(self._tx, partner_id, limit.currency)
+            opened = _owed(self._tx, self._partners[partner_id], limit.currency)
             self._credits[partner_id] = max(_ZERO, limit.amount - opened.amount)
         return self._credits[partner_id]
 
@@ -192,13 +192,16 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")  # a partner's word; our own settings are checked when they are read
 
 
-def _owed(tx: Transaction, partner_id: str, currency: str) -> Money:
+def _owed(tx: Transaction, partner: PartnerRow, currency: str) -> Money:
     """What is open of our orders with a partner: ordered, less what it took back and what we paid."""
-    orders = [row for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_COUNTED_MAX) if row.role == "buyer"]
+    partner_id = partner.partner_id
+    found = tx.orders.search(partner_id=partner_id, limit=ORDERS_COUNTED_MAX)
+    orders = [row for row in found if row.role == "buyer" and row.usage == partner.usage]
     ids = [row.order_id for row in orders]
     paid = []
     for row in tx.documents.search(partner_id=partner_id, direction="out", type="RemittanceAdvice", limit=1_000):
-        document = wire.decode_document(row.type, row.body) if row.body and row.state in ("sent", "taken") else None
+        counts = row.state in ("sent", "taken") and row.usage == partner.usage
+        document = wire.decode_document(row.type, row.body) if row.body and counts else None
         if isinstance(document, RemittanceAdvice) and document.total is not None:
             paid.append(document.total)
     lines = tx.orders.lines(ids) if ids else []

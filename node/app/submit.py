@@ -92,7 +92,7 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     partner = _partner(tx, partner_id)
     own = tx.partners.own().partner_id
     now = ctx.now()
-    outgoing = [_complete(ctx, own, partner, one) for one in submissions]
+    outgoing = [_complete(ctx, own, partner, one, _usage(tx, partner, one.document)) for one in submissions]
     _check(ctx, partner, own, outgoing)
     first = tx.documents.next_ids(len(outgoing))
     for offset, one in enumerate(outgoing):
@@ -128,7 +128,15 @@ def _partner(tx: Transaction, partner_id: str) -> PartnerRow:
     return partner
 
 
-def _complete(ctx: Context, own: str, partner: PartnerRow, submission: Submission) -> _Outgoing:
+def _usage(tx: Transaction, partner: PartnerRow, document: Document) -> Usage:
+    """In which usage a document goes that does not say it: the link's."""
+    given = header_of(document).usage
+    if given is not Usage.UNSPECIFIED:
+        return given
+    return internal.usage_of(tx, partner.partner_id, document) if partner.state == "self" else Usage(partner.usage)
+
+
+def _complete(ctx: Context, own: str, partner: PartnerRow, submission: Submission, usage: Usage) -> _Outgoing:
     """Fill in what the node knows: who issues it, in which usage, when; and bind the personal data by its hash."""
     given = header_of(submission.document)
     salt = personal = b""
@@ -138,7 +146,7 @@ def _complete(ctx: Context, own: str, partner: PartnerRow, submission: Submissio
     header = _changed(
         given,
         issuer=given.issuer or own,
-        usage=Usage(partner.usage) if given.usage == Usage.UNSPECIFIED else given.usage,
+        usage=usage,
         issued_at=given.issued_at or ctx.now(),
         personal_sha256=link.personal_hash(salt, personal) if personal else b"",
     )
@@ -174,7 +182,8 @@ def _check(ctx: Context, partner: PartnerRow, own: str, outgoing: list[_Outgoing
             one.document,
             sender=own,
             receiver=partner.partner_id,
-            usage=partner.usage,
+            # To ourselves, an order goes on in the usage in which it was placed.
+            usage=partner.usage if partner.state != "self" else header_of(one.document).usage.value,
             now=now,
             understands=understands,
         )

@@ -60,9 +60,10 @@ def take_over(tx: Transaction, ctx: Context, partner_id: str, taken: Sequence[tu
 
 
 def _book(tx: Transaction, partner_id: str, document: Document) -> OrderRow | None:
-    key = header_of(document) if isinstance(document, Order) else document.order  # type: ignore[union-attr]
+    header = header_of(document)
+    key = header if isinstance(document, Order) else document.order  # type: ignore[union-attr]
     assert key is not None
-    identity = OrderIdentity(key.issuer or partner_id, key.unit, key.number, key.series)
+    identity = OrderIdentity(key.issuer or partner_id, key.unit, key.number, key.series, header.usage.value)
     return tx.orders.find(partner_id, [identity]).get(identity)
 
 

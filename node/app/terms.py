@@ -59,20 +59,20 @@ class Credit:
         if self._limit is None:
             return None
         if self._open is None:
-            self._open = self._read(self._limit.currency)
+            self._open = self._read(self._limit.currency, header_of(order).usage.value)
         reason = trade_terms.over_limit(order, self._open, self._limit)
         if reason is None and order.currency == self._limit.currency:
             self._open += trade_terms.value_of(order)
         return reason
 
-    def _read(self, currency: str) -> Money:
+    def _read(self, currency: str, usage: str) -> Money:
         tx = self._tx
         found = tx.orders.search(partner_id=self._partner_id, limit=ORDERS_COUNTED_MAX)
-        orders = [row for row in found if row.role == "seller"]
+        orders = [row for row in found if row.role == "seller" and row.usage == usage]
         ids = [row.order_id for row in orders]
         lines = tx.orders.lines(ids) if ids else []
         events = tx.orders.events(ids) if ids else []
-        return trade_terms.exposure(orders, lines, events, _paid(tx, self._partner_id), currency)
+        return trade_terms.exposure(orders, lines, events, _paid(tx, self._partner_id, usage), currency)
 
 
 def accept_by_terms(
@@ -98,7 +98,7 @@ def accept_by_terms(
 def _acceptance(order: Order, short: Short) -> OrderResponse:
     """All of an order, or of each line what there is, and the rest later."""
     header = header_of(order)
-    identity = OrderIdentity(header.issuer, header.unit, header.number, header.series)
+    identity = OrderIdentity(header.issuer, header.unit, header.number, header.series, header.usage.value)
     missing = {line.line_id: short.get((identity, line.line_id)) for line in order.lines} if short else {}
     answer = OrderResponse(
         header=DocumentHeader(number=f"{header.number}-ACCEPTED"), order=_key(order), outcome=ResponseOutcome.ACCEPTED
@@ -192,13 +192,13 @@ def _key(order: Order) -> DocumentKey:
     )
 
 
-def _paid(tx: Transaction, partner_id: str) -> list[Money]:
+def _paid(tx: Transaction, partner_id: str, usage: str) -> list[Money]:
     rows = tx.documents.search(
         partner_id=partner_id, direction="in", type="RemittanceAdvice", state="taken", limit=ORDERS_COUNTED_MAX
     )
     found = []
     for row in rows:
-        document = wire.decode_document(row.type, row.body) if row.body else None
+        document = wire.decode_document(row.type, row.body) if row.body and row.usage == usage else None
         if isinstance(document, RemittanceAdvice) and document.total is not None and row.duplicate_of is None:
             found.append(document.total)
     return found

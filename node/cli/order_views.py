@@ -25,7 +25,7 @@ def listing(output: Output, told: Result) -> None:
         ["order", "partner", "we are", "status", *FIGURES, "waits for"],
         [
             [
-                one["number"],
+                one["number"] + (" (test)" if one["usage"] == "TEST" else ""),
                 one["partner_name"] or one["partner_id"],
                 one["role"],
                 one["status"].replace("_", " ") + (", late" if one["late"] else ""),

@@ -119,6 +119,7 @@ _HANDLERS: dict[type, Callable[[Step, Any], None]] = {
     CreditNote: credit,
     ApplicationResponse: verdict,
 }
+_NO_HEADER = DocumentHeader()
 
 
 def keys_needed(documents: Iterable[Document], *, sender: str, receiver: str) -> set[OrderKey]:
@@ -129,16 +130,16 @@ def keys_needed(documents: Iterable[Document], *, sender: str, receiver: str) ->
     """
     keys: set[OrderKey] = set()
     for document in documents:
+        header = document.header or _NO_HEADER
         if isinstance(document, Order):
-            header = document.header or DocumentHeader()
-            keys.add(OrderKey(header.issuer, header.unit, header.number, header.series))
+            keys.add(OrderKey(header.issuer, header.unit, header.number, header.series, header.usage._value_))
             continue
         for key in _order_keys(document):
             if key.issuer:
-                keys.add(key_of(key, ""))
+                keys.add(key_of(key, "", header))
             else:
-                keys.add(key_of(key, sender))
-                keys.add(key_of(key, receiver))
+                keys.add(key_of(key, sender, header))
+                keys.add(key_of(key, receiver, header))
     return keys
 
 
@@ -234,7 +235,7 @@ def submit_findings(document: Document, book: Book) -> list[Finding]:
     if not isinstance(document, OrderResponse) or document.order is None:
         return []
     for buyer in ("",) if document.order.issuer else tuple({key.issuer for key in book.orders}):
-        state = book.orders.get(key_of(document.order, buyer))
+        state = book.orders.get(key_of(document.order, buyer, document.header or _NO_HEADER))
         if state and document.order.revision < state.order.revision:
             known, named = state.order.revision, document.order.revision
             text = f"the order is now revision {known}; answer that one, not {named}"
@@ -250,7 +251,7 @@ def completed(document: Document, book: Book, *, buyer: str) -> Document:
     if not isinstance(document, OrderResponse | OrderChange | OrderCancellation) or document.order is None:
         return document
     key = document.order if document.order.issuer else replace(document.order, issuer=buyer)
-    state = book.orders.get(key_of(key, buyer))
+    state = book.orders.get(key_of(key, buyer, document.header or _NO_HEADER))
     revision = state.order.revision if state else 0
     if isinstance(document, OrderResponse):
         return replace(document, order=replace(key, revision=key.revision or revision))

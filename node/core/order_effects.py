@@ -43,7 +43,7 @@ _NO_ITEM = ItemRef()
 def order(step: Step, document: Order) -> None:
     """A new order, a newer revision of a known one, or the same again."""
     header = document.header or DocumentHeader()
-    key = OrderKey(header.issuer, header.unit, header.number, header.series)
+    key = OrderKey(header.issuer, header.unit, header.number, header.series, header.usage._value_)
     state = step.book.orders.get(key)
     effects = step.effects
     if state is None:
@@ -194,10 +194,10 @@ def named_order(step: Step, key: Any, path: str) -> OrderState:
     if not key.issuer:
         # A reference without an issuer: the buyer's number, whichever of the two that is.
         for candidate in (step.book.own_id, step.partner_id):
-            if key_of(key, candidate) in step.book.orders:
+            if key_of(key, candidate, step.header) in step.book.orders:
                 buyer = candidate
                 break
-    state = step.book.orders.get(key_of(key, buyer))
+    state = step.book.orders.get(key_of(key, buyer, step.header))
     if state is None:
         raise Refused(
             "unknown-order",

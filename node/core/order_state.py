@@ -65,12 +65,16 @@ scaled = lru_cache(maxsize=1 << 14)(to_scaled)
 
 
 class OrderKey(NamedTuple):
-    """The business identity of an order, whatever its revision; equal to the store's tuple of the same four."""
+    """The business identity of an order, whatever its revision; equal to the store's tuple of the same five.
+
+    Orders in test and productive ones are two worlds: a number in one says nothing about the other.
+    """
 
     issuer: str
     unit: str
     number: str
     series: str
+    usage: str
 
 
 class OrderState:
@@ -174,7 +178,7 @@ class Book:
     def put(self, state: OrderState) -> None:
         """Add an order to the book."""
         order = state.order
-        self.orders[OrderKey(order.issuer, order.unit, order.number, order.series)] = state
+        self.orders[OrderKey(order.issuer, order.unit, order.number, order.series, order.usage)] = state
         self.by_id[order.order_id] = state
 
     def enact(self, effects: Effects, document_id: int) -> None:
@@ -317,9 +321,12 @@ def confirmation_of(standing: Iterable[LineEventRow]) -> str:
     return "refused" if said & {"change_requested", "cancel_requested"} else "due"
 
 
-def key_of(key: DocumentKey, buyer: str) -> OrderKey:
-    """The order that a document's reference names; a reference without an issuer means the buyer's number."""
-    return OrderKey(key.issuer or buyer, key.unit, key.number, key.series)
+def key_of(key: DocumentKey, buyer: str, header: DocumentHeader) -> OrderKey:
+    """The order that the reference of a document with this header names, in the header's usage.
+
+    A reference without an issuer means the buyer's number.
+    """
+    return OrderKey(key.issuer or buyer, key.unit, key.number, key.series, header.usage._value_)
 
 
 def reference_of(header: DocumentHeader | DocumentKey) -> str:

@@ -28,8 +28,8 @@ _LINK = sa.and_(_OF_PARTNER, _C.direction == parameter("direction"))
 
 _ZERO: Any = sa.literal_column("0")
 
-_IDENTITY = (_C.doc_number, _C.type, _C.issuer, _C.unit, _C.series, _C.revision)
-_IDENTITY_KINDS = ("text", "text", "text", "text", "text", "bigint")
+_IDENTITY = (_C.doc_number, _C.type, _C.issuer, _C.unit, _C.series, _C.revision, _C.usage)
+_IDENTITY_KINDS = ("text", "text", "text", "text", "text", "bigint", "text")
 _FILTERS = ("partner_id", "direction", "type", "number", "before")
 _STATES = frozenset({"waiting", "sent", "taken", "refused", "held", "withdrawn"})
 
@@ -303,11 +303,16 @@ class Documents:
         """
         if not identities:
             return {}
-        wanted = json.dumps([(of.number, of.type, of.issuer, of.unit, of.series, of.revision) for of in identities])
+        wanted = json.dumps(
+            [(of.number, of.type, of.issuer, of.unit, of.series, of.revision, of.usage) for of in identities]
+        )
         rows = self._session.all(DocumentRow._make, self._sql.find, partner_id, direction, wanted)
         if direction == "out":
             rows = self._session.all(DocumentRow._make, self._sql.find_held, partner_id, direction, wanted) + rows
-        return {Identity(row.issuer, row.unit, row.type, row.doc_number, row.series, row.revision): row for row in rows}
+        return {
+            Identity(row.issuer, row.unit, row.type, row.doc_number, row.series, row.revision, row.usage): row
+            for row in rows
+        }
 
     def set_outcomes(self, outcomes: Sequence[tuple[str, str, int]]) -> None:
         """Set (state, reasons, document_id)."""

@@ -32,10 +32,10 @@ class OrderStatements:
         self.add_lines = sql.bulk(OrderLineRow)
         self.put_lines = sql.bulk(OrderLineRow, replace=True)
         self.add_events = sql.bulk(LineEventRow)
-        wanted = listed(sql.name, "wanted", "text", "text", "text", "text")
+        wanted = listed(sql.name, "wanted", *["text"] * 5)
         self.find = sql(
             sa.select(ORDER).where(
-                sa.tuple_(_C.number, _C.issuer, _C.unit, _C.series).in_(wanted),
+                sa.tuple_(_C.number, _C.issuer, _C.unit, _C.series, _C.usage).in_(wanted),
                 _C.partner_id == parameter("partner_id"),
             ),
             *("wanted", "partner_id"),
@@ -123,9 +123,9 @@ class Orders:
         """The order of each identity that has one with this partner."""
         if not identities:
             return {}
-        wanted = json.dumps([(of.number, of.issuer, of.unit, of.series) for of in identities])
+        wanted = json.dumps([(of.number, of.issuer, of.unit, of.series, of.usage) for of in identities])
         rows = self._session.all(OrderRow._make, self._sql.find, wanted, partner_id)
-        return {OrderIdentity(row.issuer, row.unit, row.number, row.series): row for row in rows}
+        return {OrderIdentity(row.issuer, row.unit, row.number, row.series, row.usage): row for row in rows}
 
     def by_ids(self, order_ids: Sequence[int]) -> list[OrderRow]:
         """The orders of these ids that there are."""

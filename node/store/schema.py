@@ -164,7 +164,7 @@ DOCUMENT = sa.Table(
     sa.CheckConstraint("(epoch IS NULL) = (number IS NULL)", name="numbered"),
     sa.CheckConstraint("state <> 'waiting' OR number IS NULL", name="waiting"),
     sa.CheckConstraint("number IS NOT NULL OR (state <> 'sent' AND state <> 'taken')", name="sent"),
-    # A number is given once; and a business identity stands once.
+    # A number is given once; and a business identity stands once, in test and again when it counts.
     _index(
         "ix_document_number",
         *("partner_id", "direction", "epoch", "number"),
@@ -173,7 +173,7 @@ DOCUMENT = sa.Table(
     ),
     _index(
         "ix_document_identity",
-        *("partner_id", "direction", "doc_number", "type", "issuer", "unit", "series", "revision"),
+        *("partner_id", "direction", "doc_number", "type", "issuer", "unit", "series", "revision", "usage"),
         where=STANDING,
         unique=True,
     ),
@@ -237,7 +237,7 @@ ORDER = _table(
     ["order_id"],
     _words("role", "buyer", "seller"),
     _words("usage", "TEST", "PRODUCTION"),
-    _index("ix_orders_identity", "number", "issuer", "unit", "series", "partner_id", unique=True),
+    _index("ix_orders_identity", "number", "issuer", "unit", "series", "partner_id", "usage", unique=True),
     _index("ix_orders_customer_order", "customer_order", where="customer_order <> ''"),
     _index("ix_orders_seller_number", "seller_order_number", where="seller_order_number <> ''"),
     _index("ix_orders_partner", "partner_id", "order_id"),

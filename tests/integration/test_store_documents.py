@@ -186,7 +186,7 @@ def test_numbers_and_receipts(store: Database) -> None:
 
 def test_one_document_stands_for_an_identity(store: Database) -> None:
     first = received(1, 1, doc_number="A")
-    asked = Identity(ANNA, "", "Order", "A", "2026", 0)
+    asked = Identity(ANNA, "", "Order", "A", "2026", 0, "TEST")
     store.write(lambda tx: tx.documents.add([first, received(2, 2, doc_number="A", duplicate_of=1)]))
     with pytest.raises(HansaError, match="rules"):
         store.write(lambda tx: tx.documents.add([received(3, 3, doc_number="A")]))

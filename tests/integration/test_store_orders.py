@@ -94,7 +94,7 @@ def test_orders_lines_and_events(store: Database) -> None:
     assert store.read(lambda tx: tx.orders.events([1, 2])) == [events[1], events[2], events[3], events[0]]
     store.write(lambda tx: tx.orders.supersede(1, [1]))
     assert [row.standing for row in store.read(lambda tx: tx.orders.events([1, 2]))] == [0, 0, 1, 1]
-    asked = OrderIdentity(ANNA, "", "PO-2", "2026")
+    asked = OrderIdentity(ANNA, "", "PO-2", "2026", "TEST")
     found = store.read(lambda tx: tx.orders.find(ANNA, [asked, asked._replace(number="?"), asked._replace(series="")]))
     assert found == {asked: orders[1]._replace(revision=3, seller_order_number="SO-2")}
     assert store.read(lambda tx: tx.orders.find(BERT, [asked])) == {}

@@ -74,7 +74,7 @@ SHOP = "0088:4012345000009"
 SUPPLIER = "0088:4012345000016"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PO = DocumentKey(issuer=SHOP, type="Order", number="PO-1")
-KEY = OrderKey(SHOP, "", "PO-1", "")
+KEY = OrderKey(SHOP, "", "PO-1", "", "TEST")
 
 
 class Supplier:
@@ -581,9 +581,9 @@ def test_keys_needed_names_every_order_once() -> None:
     )
     assert keys_needed([order(), named], sender=SUPPLIER, receiver=SHOP) == {
         KEY,
-        OrderKey(SHOP, "", "PO-2", ""),
-        OrderKey(SUPPLIER, "", "PO-2", ""),
-        OrderKey(SHOP, "", "PO-3", "26"),
+        OrderKey(SHOP, "", "PO-2", "", "TEST"),
+        OrderKey(SUPPLIER, "", "PO-2", "", "TEST"),
+        OrderKey(SHOP, "", "PO-3", "26", "TEST"),
     }
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from node import wire
-from node.app import customer_status, orders, terms
+from node.app import customer_status, internal, orders, terms
 from node.app.operations import customer_orders, forms
 from node.app.operations.registry import Host, operation
 from node.app.submit import Submission, submit
@@ -372,6 +372,9 @@ def _order(tx: Transaction, number: str, partner: str | None) -> OrderRow:
     """The one order of this number. Raises RefusedError when there is none, or several."""
     found = tx.orders.search(number=number, partner_id=partner, limit=100)
     exact = [one for one in found if one.number == number] or found
+    if len(exact) > 1:
+        # A number that was used in test as well means what is in force today.
+        exact = [one for one in exact if one.usage == _usage_today(tx, one.partner_id)] or exact
     if not exact:
         raise RefusedError(f"no order {number!r} is known", code="unknown-order", hint="see: hansa order list")
     if len(exact) > 1:
@@ -382,6 +385,12 @@ def _order(tx: Transaction, number: str, partner: str | None) -> OrderRow:
             hint="give the order's own number, and --partner",
         )
     return exact[0]
+
+
+def _usage_today(tx: Transaction, partner_id: str) -> str:
+    partner = tx.partners.get(partner_id)
+    assert partner is not None
+    return internal.as_partner(tx, partner).usage if partner.state == "self" else partner.usage
 
 
 def _item(tx: Transaction, name: str, partner: str) -> Fields:

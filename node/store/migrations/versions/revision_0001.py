@@ -135,7 +135,7 @@ def _documents() -> None:
     _index(
         "ix_document_identity",
         "document",
-        "partner_id direction doc_number type issuer unit series revision",
+        "partner_id direction doc_number type issuer unit series revision usage",
         "duplicate_of IS NULL AND state <> 'refused' AND state <> 'held' AND state <> 'withdrawn'",
         unique=True,
     )
@@ -180,7 +180,7 @@ def _orders() -> None:
         usage=_words("usage", "TEST PRODUCTION"),
     )
     _index("ix_orders_customer_order", "orders", "customer_order", "customer_order <> ''")
-    _index("ix_orders_identity", "orders", "number issuer unit series partner_id", unique=True)
+    _index("ix_orders_identity", "orders", "number issuer unit series partner_id usage", unique=True)
     _index("ix_orders_partner", "orders", "partner_id order_id")
     _index("ix_orders_seller_number", "orders", "seller_order_number", "seller_order_number <> ''")
     _table(
