@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from node.core.sourcing.costing import Pick
-from node.core.sourcing.grid import Grid, day_of
+from node.core.sourcing.grid import Grid, day_of, urgent_first
 from node.core.sourcing.limits import Index, step_of
 from node.core.sourcing.problem import ZERO, Problem, Supply
 
@@ -225,12 +225,8 @@ def greedy(problem: Problem, found: Index, grid: Grid, columns: Sequence[int], l
     for line in lines:
         by_order[int(grid.line_order[line])].append(line)
 
-    def turn(number: int) -> tuple[int, bool, int, str]:
-        order = grid.orders[number]
-        day = order.need_on.toordinal() if order.need_on is not None else 0
-        return -order.priority, order.need_on is None, day, order.order_id
-
-    taken = [pick for number in sorted(by_order, key=turn) for pick in filler.whole_order(number, by_order[number])]
+    turns = urgent_first(grid, list(by_order))
+    taken = [pick for number in turns for pick in filler.whole_order(number, by_order[number])]
     return [to_pick(grid, at, quantity) for at, quantity in taken]
 
 

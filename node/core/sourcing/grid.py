@@ -31,7 +31,7 @@ from node.core.sourcing.limits import (
 )
 from node.core.sourcing.problem import ONE, ZERO, DemandLine, OrderDemand, Problem, Service, Source
 
-__all__ = ["Floats", "Grid", "Ints", "build", "day_of"]
+__all__ = ["Floats", "Grid", "Ints", "build", "day_of", "urgent_first"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,6 +105,17 @@ class _Supplies:
 def day_of(ordinal: int) -> date:
     """The date of an array's day."""
     return date.fromordinal(int(ordinal))
+
+
+def urgent_first(grid: Grid, orders: Sequence[int]) -> list[int]:
+    """Orders by priority, then by the day they are wanted, then by id."""
+
+    def turn(number: int) -> tuple[int, bool, int, str]:
+        order = grid.orders[number]
+        day = order.need_on.toordinal() if order.need_on is not None else 0
+        return -order.priority, order.need_on is None, day, order.order_id
+
+    return sorted(orders, key=turn)
 
 
 def _float(value: Decimal) -> float:

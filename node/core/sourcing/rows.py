@@ -78,11 +78,16 @@ class Rows:
     split: float = 0.0
     sources_max: int | None = None
     complete: bool = False
+    constant: float = 0.0
+    """What rows cost that nobody can cover at all; they are left out."""
 
 
 def rows_of(grid: Grid, part: Part) -> Rows | None:
-    """The part as rows and parcels, or None where more than parcels couples its lines."""
-    if len(part.orders) != 1 or part.pools or not part.columns:
+    """The part, one order's, as rows and parcels, or None where more than parcels and pools couples its lines.
+
+    Its pools are not looked at: where they bind, what the rows cost is a floor.
+    """
+    if len(part.orders) != 1:
         return None
     order = part.orders[0]
     columns = np.array(part.columns, np.int64)
@@ -104,8 +109,9 @@ def rows_of(grid: Grid, part: Part) -> Rows | None:
     _group(grid, rows, lines, share, per_line)
     rows.fixed = grid.parcel_fixed[parcels]
     possible = [any(one) for one in np.isfinite(rows.cost).tolist()]
+    rows.constant = float(sum(cost for cost, can in zip(rows.open_cost, possible, strict=True) if not can))
     if policy.complete and not all(possible):
-        return Rows()
+        return Rows(constant=float(rows.open_cost.sum()))
     rows.lines = [members for members, can in zip(rows.lines, possible, strict=True) if can]
     rows.cost, rows.share, rows.open_cost = rows.cost[possible], rows.share[possible], rows.open_cost[possible]
     rows.mixed = {at: mixed[members[0]] for at, members in enumerate(rows.lines) if members[0] in mixed}

@@ -15,7 +15,7 @@ import numpy as np
 from node.core.sourcing.grid import Floats, Ints
 from node.core.sourcing.rows import Rows
 
-__all__ = ["plant_location"]
+__all__ = ["Located", "plant_location"]
 
 NEAR = 1e-9
 FREE_MAX = 9
@@ -96,6 +96,12 @@ class _Search:
                 self._swap(rest)
             if self.best.cost >= before:
                 break
+
+    def first_price(self) -> Floats:
+        """Prices of rows to begin with: what each costs where it is cheapest, and an even share of what is fixed."""
+        cheapest = np.minimum(self.open_cost, self.row_cost.min(axis=1))
+        shared = (self.best.cost - cheapest.sum()) / max(1, len(cheapest))
+        return np.asarray(np.minimum(self.open_cost, cheapest + max(0.0, shared)))
 
     def _extra(self, opened: list[int]) -> Floats:
         """What it costs to open each parcel besides the opened."""
@@ -223,24 +229,49 @@ def _finite_sum(rows: Rows) -> float:
     return float(cost.sum() + rows.fixed.sum() + rows.source_fixed.sum() + rows.split * len(rows.source))
 
 
-def plant_location(rows: Rows) -> dict[int, dict[int, float]] | None:
-    """By row the shares of it that parcels (by their number among the rows' parcels) give, for the optimum.
+@dataclass(slots=True)
+class Located:
+    """The optimum of some rows: by row the shares of it that parcels give. Rows that stay open are not there."""
 
-    Rows that stay open are not there. None when the optimum was not proved within the nodes that are sensible here.
-    """
+    rows: Rows
+    served: dict[int, dict[int, float]]
+    cost: float
+    """With the rows' constant."""
+
+    def needed(self, slack: float) -> list[bool]:
+        """By parcel, whether a plan with it can cost less than the optimum and the slack."""
+        if not self.rows.lines:
+            return [True] * len(self.rows.parcels)
+        search = _Search(self.rows)
+        target = self.cost - self.rows.constant + slack
+        price, pace, kept = search.first_price(), 1.0, np.ones(len(self.rows.parcels), np.bool_)
+        best = -INFINITE
+        for _ in range(ROUNDS):
+            bound, with_it, taken, _ = search.floor(np.zeros(0, np.int64), np.arange(len(kept)), price)
+            kept &= bound + with_it <= target + NEAR * (1 + abs(target))
+            pace = pace if bound > best else pace * 0.7
+            best = max(best, bound)
+            slope = 1 - taken
+            length = float(slope @ slope)
+            if length == 0:
+                break
+            price = np.minimum(search.open_cost, price + pace * max(0.0, target - bound) / length * slope)
+        return [bool(one) for one in kept.tolist()]
+
+
+def plant_location(rows: Rows) -> Located | None:
+    """The optimum; None when it was not proved within the nodes that are sensible here."""
     if not rows.lines:
-        return {}
+        return Located(rows, {}, rows.constant)
     search = _Search(rows)
     try:
         search.start()
-        cheapest = np.minimum(search.open_cost, search.row_cost.min(axis=1))
-        shared = (search.best.cost - cheapest.sum()) / max(1, len(cheapest))
-        price = np.minimum(search.open_cost, cheapest + max(0.0, shared))
-        if not search.node(np.zeros(0, np.int64), np.arange(len(rows.parcels)), price, ROUNDS):
+        if not search.node(np.zeros(0, np.int64), np.arange(len(rows.parcels)), search.first_price(), ROUNDS):
             return None
-        return _served(search)
+        served = _served(search)
     except ValueError:
         return None
+    return Located(rows, served, rows.constant + (search.best.cost if served else search.nothing))
 
 
 def _served(search: _Search) -> dict[int, dict[int, float]]:

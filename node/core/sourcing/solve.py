@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -23,11 +23,11 @@ from node.core.sourcing.milp import solve_model
 from node.core.sourcing.parts import Part, parts
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.reasons import open_lines
-from node.core.sourcing.rows import rows_of
-from node.core.sourcing.single import plant_location
+from node.core.sourcing.waves import Alone, alone, fits, in_turn, needed_columns
 
 __all__ = ["fallback", "solve"]
 
+NEAR = 1e-9
 RANK = ("optimal", "gap", "time-limit", "fallback")
 
 
@@ -70,52 +70,58 @@ def fallback(problem: Problem) -> Plan:
 def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds: float) -> _Solved:
     if not part.columns:
         return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
-    alone = _alone(grid, part)
-    if alone is not None:
-        picks = _exact(problem, grid, alone)
-        settled, faults = _judged(problem, found, grid, part, picks)
+    first = alone(grid, part)
+    known = [_fallback(problem, found, grid, part)] if first is None else []
+    floor, columns = -math.inf, part.columns
+    if first is not None:
+        floor = sum(one.located.cost for one in first)
+        known = _without_solver(problem, found, grid, part, first)
+        slack = known[0].bound - floor
+        if slack <= NEAR * (1 + abs(floor)):
+            return replace(known[0], status="optimal")
+        if slack <= problem.gap * known[0].bound:
+            return replace(known[0], status="gap", bound=floor)
+        columns = needed_columns(grid, first, slack)
+    best = known[0]
+    if seconds <= 0:
+        return replace(best, bound=floor)
+    answer = solve_model(grid, columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
+    status = "time-limit" if first is not None else "fallback"
+    if answer.status:
+        one, faults = _valued(problem, found, grid, part, _exact(problem, grid, answer.quantities))
         if not faults:
-            return _Solved(picks, "optimal", float(settled.cost), None, settled)
-    if seconds > 0:
-        answer = solve_model(grid, part.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
-        if answer.status:
-            picks = _exact(problem, grid, answer.quantities)
-            settled, faults = _judged(problem, found, grid, part, picks)
-            if answer.status == "time-limit" and not faults:
-                # What the solver had found when it was stopped may be no better than what comes by itself.
-                other = _checked_greedy(problem, found, grid, part)
-                if _judged(problem, found, grid, part, other)[0].cost < settled.cost:
-                    picks = other
-            if not faults:
-                return _Solved(picks, answer.status, answer.bound, answer.seconds)
-    picks = _checked_greedy(problem, found, grid, part)
-    return _Solved(picks, "fallback", float("-inf"), None)
+            status = answer.status
+            floor = max(floor, min(best.bound, one.bound, answer.bound))
+            best = one if one.bound <= best.bound else best
+    return replace(best, status=status, bound=floor, seconds=answer.seconds)
 
 
-def _alone(grid: Grid, part: Part) -> Floats | None:
-    """Quantities by column of one order with nothing scarce, or None where it takes the general model."""
-    rows = rows_of(grid, part)
-    served = plant_location(rows) if rows is not None else None
-    if rows is None or served is None:
-        return None
-    given = {
-        (line, rows.parcels[parcel]): share
-        for at, shares in served.items()
-        for line in rows.lines[at]
-        for parcel, share in shares.items()
-    }
-    cheapest: dict[tuple[int, int], int] = {}
-    pairs = zip(part.columns, grid.col_line[part.columns].tolist(), grid.col_parcel[part.columns].tolist(), strict=True)
-    for at, line, parcel in pairs:
-        share = given.get((line, parcel))
-        if share is None or grid.most[at] * grid.step[at] < grid.need[line] * share * (1 - 1e-9):
-            continue
-        if (line, parcel) not in cheapest or grid.cost[at] < grid.cost[cheapest[line, parcel]]:
-            cheapest[line, parcel] = at
-    quantities = np.zeros(len(grid.cost))
-    for key, at in cheapest.items():
-        quantities[at] = grid.need[key[0]] * given[key]
-    return quantities
+def _without_solver(problem: Problem, found: Index, grid: Grid, part: Part, first: Sequence[Alone]) -> list[_Solved]:
+    """Plans from orders solved alone, the cheapest first; a lone one where that is the optimum."""
+    together = np.zeros(len(grid.cost))
+    for one in first:
+        together[list(one.quantities)] = list(one.quantities.values())
+    if fits(together, part.pools):
+        plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, together))
+        if not faults:
+            return [plan]
+    plans = [_fallback(problem, found, grid, part)]
+    quantities = in_turn(grid, part, first)
+    if quantities is not None:
+        plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, quantities))
+        if not faults:
+            plans.append(plan)
+    return sorted(plans, key=lambda one: one.bound)
+
+
+def _valued(problem: Problem, found: Index, grid: Grid, part: Part, picks: list[Pick]) -> tuple[_Solved, list[str]]:
+    """Pieces as a plan of the part whose bound is its own cost, and the limits that they break."""
+    settled, faults = _judged(problem, found, grid, part, picks)
+    return _Solved(picks, "fallback", float(settled.cost), None, settled), faults
+
+
+def _fallback(problem: Problem, found: Index, grid: Grid, part: Part) -> _Solved:
+    return _valued(problem, found, grid, part, _checked_greedy(problem, found, grid, part))[0]
 
 
 def _judged(problem: Problem, found: Index, grid: Grid, part: Part, picks: Sequence[Pick]) -> tuple[Settled, list[str]]:
