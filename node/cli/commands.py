@@ -301,19 +301,14 @@ def _by_hand(call: Call, options: Namespace, output: Output) -> int:
     file = given.pop("file", None)
     if file is not None:
         kept: Mapping[str, Any] = {name: given[name] for name in ("partner", "number", "order") if name in given}
-        return _shown("order.sent", call(_placed(options, given), **kept, fields=entry.read_fields(file)), output)
+        return _shown("order.sent", call(options.command, **kept, fields=entry.read_fields(file)), output)
     for name, key in (("line", "lines"), ("damaged", "damaged")):
         said = given.pop(name, [])
         if said:
             given[key] = (
                 said if options.command == "order.cancel" else [entry.pieces(one, options.command) for one in said]
             )
-    return _shown("order.sent", call(_placed(options, given), **given), output)
-
-
-def _placed(options: Namespace, given: Mapping[str, Any]) -> str:
-    """Without a partner it is a customer's order, for which we find the sources."""
-    return "order.capture" if options.command == "order.place" and "partner" not in given else str(options.command)
+    return _shown("order.sent", call(options.command, **given), output)
 
 
 def _reservation_request(call: Call, options: Namespace, output: Output) -> int:

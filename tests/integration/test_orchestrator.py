@@ -27,10 +27,10 @@ def test_an_order_is_carried_on_when_it_comes_and_when_it_is_approved(tmp_path: 
 async def scenario(company: Company) -> None:
     lines = [{"line": "BEAR", "quantity": "3", "price": "9.90"}]
     given: dict[str, Any] = {"number": "C1", "lines": lines, "currency": "EUR", "customer": "k1", "country": "DE"}
-    taken = await company.does("order.capture", **given)
+    taken = await company.does("order.place", **given)
     assert taken["state"] == "captured"
     assert [one["rule"] for one in taken["findings"]] == ["unknown-item"]
-    assert (await company.does("order.capture", **given))["state"] == "duplicate"
+    assert (await company.does("order.place", **given))["state"] == "duplicate"
     (waiting,) = (await company.does("orders.stuck"))["waiting"]
     assert (waiting["number"], waiting["waits_for"]) == ("C1", "you")
     with pytest.raises(RefusedError):

@@ -19,55 +19,22 @@ from node.core.identifiers import is_gtin
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["cancel", "change"]
+__all__ = ["cancel", "change", "place"]
 
 Fields = dict[str, Any]
 LIMIT_MAX = 1_000
 FINDINGS_MAX = 10
 
 
-@operation("order.capture")
-def order_capture(
+def place(
     host: Host,
-    *,
-    number: str = "",
-    lines: list[dict[str, Any]] | None = None,
-    fields: dict[str, Any] | None = None,
-    kind: str = "",
-    channel: str = "",
-    customer: str = "",
-    country: str = "",
-    postal_code: str = "",
-    collect_at: str = "",
-    currency: str = "",
-    unit: str = "C62",
-    deliver: date | None = None,
-    not_after: date | None = None,
-    launch_on: date | None = None,
-    priority: int = 0,
-    prefer: str = "",
-    no_split: bool = False,
-    no_merge: bool = False,
+    number: str,
+    fields: Mapping[str, Any] | None,
+    lines: Sequence[Mapping[str, Any]],
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Take a customer order: from `fields`, or from lines of item, quantity and price."""
-    options: Fields = {
-        "kind": kind,
-        "channel": channel,
-        "customer": customer,
-        "country": country,
-        "postal_code": postal_code,
-        "collect_at": collect_at,
-        "currency": currency,
-        "unit": unit,
-        "deliver": deliver,
-        "not_after": not_after,
-        "launch_on": launch_on,
-        "priority": priority,
-        "prefer": prefer,
-        "no_split": no_split,
-        "no_merge": no_merge,
-    }
-    pieces = forms.pieces_of(lines or [], "lines")
+    """Take a customer order: from `fields`, or from lines of item, quantity and price, and the options given."""
+    pieces = forms.pieces_of(lines, "lines")
     given = dict(fields or {})
     personal_fields = given.pop("personal", None)
     if fields is None:

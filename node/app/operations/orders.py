@@ -21,7 +21,7 @@ from node.core.rows import OrderRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["send_fields"]
+__all__ = ["place", "send_fields"]
 
 Fields = dict[str, Any]
 LIMIT_MAX = 1_000
@@ -50,8 +50,7 @@ def order_list(host: Host, *, partner: str | None = None, number: str | None = N
     return {"orders": found, "more": len(found) == limit}
 
 
-@operation("order.place")
-def order_place(
+def place(
     host: Host,
     *,
     partner: str,
