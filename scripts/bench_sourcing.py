@@ -26,6 +26,7 @@ from typing import Any
 from node.core.sourcing.check import violations
 from node.core.sourcing.problem import Plan, Policy, Problem
 from node.core.sourcing.solve import solve
+from node.runtime.memory import calm_collector
 from scripts.benching.machine import facts, figures, percentile, show
 from scripts.benching.sourcing_baselines import BASELINES
 from scripts.benching.sourcing_scarce import measure_scarce
@@ -188,6 +189,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=1_000, help="how many orders (default: 1000)")
     arguments = parser.parse_args()
     machine = facts()
+    calm_collector()
     source, baskets = orders_from(arguments.data, arguments.orders // 4 if arguments.quick else arguments.orders)
     from rich.progress import Progress
 

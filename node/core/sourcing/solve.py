@@ -106,6 +106,10 @@ def _without_solver(problem: Problem, found: Index, grid: Grid, part: Part, firs
         if not faults:
             return [plan]
     plans = [_fallback(problem, found, grid, part)]
+    # The parcels that are best without regard to what is scarce, filled as far as they can be.
+    used = set(grid.col_parcel[np.flatnonzero(together)].tolist())
+    among = [at for at in part.columns if int(grid.col_parcel[at]) in used]
+    plans.append(_fallback(problem, found, grid, Part(part.orders, part.lines, among)))
     quantities = in_turn(grid, part, first)
     if quantities is not None:
         plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, quantities))
