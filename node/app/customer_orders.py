@@ -91,9 +91,10 @@ def capture(
     events += [ProcessEventRow(row.customer_order_id, None, "", one.rule, 0, one.text, at) for one in doubts]
     tx.customer_orders.add_events(events)
     if row.state != "template":
-        day = ctx.now().date()
-        region = region_of(row.country, row.postal_code)
-        note_demand(tx, [Demand(line.item_key, region, day, line.quantity, line.unit) for line in lines])
+        if row.usage == Usage.PRODUCTION.value:
+            day = ctx.now().date()
+            region = region_of(row.country, row.postal_code)
+            note_demand(tx, [Demand(line.item_key, region, day, line.quantity, line.unit) for line in lines])
         if row.customer:
             _remember(tx, row)
     return Captured("captured", row.customer_order_id, doubts)

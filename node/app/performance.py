@@ -8,7 +8,8 @@ delivered_on_time  a line's first despatch came, or says it will come, by the pr
 despatch_complete  what was despatched arrived, whole
 =================  =====================================================================================================
 
-Only orders of ours count, and corrections of what was counted do not count again. Lead times run from the order's
+Only orders of ours count, and of these only what is meant: a link in test teaches nothing about the partner.
+Corrections of what was counted do not count again. Lead times run from the order's
 issue: to the first despatch of a line, and to its first arrival.
 """
 
@@ -31,7 +32,8 @@ from node.core.confidence import (
     lead_times,
     record,
 )
-from node.core.document import Document
+from node.core.document import Document, header_of
+from node.core.document.common import Usage
 from node.core.document.fulfilment import DeliveryStatus, DespatchAdvice, ReceivingAdvice
 from node.core.document.order import OrderResponse
 from node.core.document.reservation import ReservationOutcome, ReservationResponse
@@ -142,6 +144,8 @@ def felt(tx: Transaction, partner_id: str, book: Book, applied: Iterable[Applied
     """
     tally = _Tally()
     for document_id, document, effects in applied:
+        if header_of(document).usage is not Usage.PRODUCTION:
+            continue
         if isinstance(document, ReservationResponse):
             _held(tx, tally, partner_id, document)
         if not isinstance(document, OrderResponse | DespatchAdvice | ReceivingAdvice | DeliveryStatus):

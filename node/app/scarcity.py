@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from node.app import carriers, prices
 from node.app.context import Context
@@ -19,19 +19,22 @@ from node.app.known_stock import Known, load
 from node.app.promising import offered
 from node.app.site_facts import Sites
 from node.core.decimals import from_scaled
+from node.core.document.common import Usage
 from node.core.promise_rows import DemandDayRow
 from node.core.sourcing.problem import DemandLine, OrderDemand, Source
 from node.core.sourcing.scarcity import DemandDay, Outlook, StockLeft, Way, scarcity_prices
 from node.core.units import canonical_unit
 from node.ports import Store, Transaction
 
-__all__ = ["kept", "outlook", "refresh"]
+__all__ = ["currencies", "kept", "outlook", "refresh"]
 
 SETTING = "scarcity-prices"
 ITEMS_MAX = 500
 """Items that are priced: those that most was wanted of."""
 REGIONS_MAX = 40
 """Regions that are told apart: those with most demand; the rest do not count."""
+ORDERS_SEEN = 1_000
+"""Newest customer orders whose currencies count as in use."""
 HISTORY_DAYS = 400
 """A season is seen a year later."""
 POSTAL_DIGITS = 2
@@ -39,23 +42,41 @@ POSTAL_DIGITS = 2
 Prices = Mapping[tuple[str, str], Decimal]
 
 
-def kept(tx: Transaction) -> Prices:
-    """The prices that were reckoned last, by (source_id, item key)."""
-    return _read(tx.settings.get(SETTING) or "")
+def kept(tx: Transaction, currency: str) -> Prices:
+    """The prices that were reckoned last for orders in a currency, by (source_id, item key).
+
+    For a currency in which nobody ordered lately nothing is known, but before the first order those without one count.
+    """
+    found = _read(tx.settings.get(SETTING) or "")
+    return found.get(currency) or (found.get("", {}) if found.keys() == {""} else {})
 
 
 @lru_cache(maxsize=4)
-def _read(text: str) -> Prices:
-    return {(source, item): Decimal(price) for source, item, price in json.loads(text)} if text else {}
+def _read(text: str) -> Mapping[str, Prices]:
+    return {
+        currency: {(source, item): Decimal(price) for source, item, price in rows}
+        for currency, rows in (json.loads(text) if text else {}).items()
+    }
 
 
-def refresh(store: Store, ctx: Context, currency: str = "") -> int:
-    """Reckon the prices anew; returns how many places and items have one."""
-    seen = store.read(lambda tx: outlook(tx, ctx, currency))
-    found = scarcity_prices(seen) if seen is not None else {}
-    said = json.dumps([[source, item, str(price)] for (source, item), price in sorted(found.items()) if price])
-    store.write(lambda tx: tx.settings.put(SETTING, said))
-    return len(found)
+def refresh(store: Store, ctx: Context) -> int:
+    """Reckon the prices anew in each currency that customers order in; returns how many there are altogether."""
+    said: dict[str, list[list[str]]] = {}
+    count = 0
+    for currency in store.read(currencies):
+        seen = store.read(partial(outlook, ctx=ctx, currency=currency))
+        found = scarcity_prices(seen) if seen is not None else {}
+        count += len(found)
+        said[currency] = [[source, item, str(price)] for (source, item), price in sorted(found.items()) if price]
+    text = json.dumps(said)
+    store.write(lambda tx: tx.settings.put(SETTING, text))
+    return count
+
+
+def currencies(tx: Transaction) -> list[str]:
+    """The currencies of the newest customer orders; one without a name where there are none."""
+    orders = tx.customer_orders.search(limit=ORDERS_SEEN)
+    return sorted({one.currency for one in orders if one.usage == Usage.PRODUCTION.value}) or [""]
 
 
 def outlook(tx: Transaction, ctx: Context, currency: str = "") -> Outlook | None:

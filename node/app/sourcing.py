@@ -368,7 +368,7 @@ class _Gathering:
 
     def scarcity(self) -> dict[tuple[str, str], Decimal]:
         """The prices of scarce stock, under the names that the items have here."""
-        kept = scarce.kept(self._tx)
+        kept = scarce.kept(self._tx, self._currency)
         if not kept:
             return {}
         names = {key: name for item, name in self.items.items() for key in [item, *self.known.keys[item]]}

@@ -42,8 +42,15 @@ class Kept(Company):
 def pair(tmp_path: Path, store: Database) -> tuple[Company, Company]:
     buyer, seller = Kept(tmp_path / "b", "Buyer", store), Company(tmp_path / "s", "Seller")
     swap(buyer, seller)
-    connect(buyer, seller)
+    go_live(buyer, seller)
     return buyer, seller
+
+
+def go_live(one: Company, other: Company) -> None:
+    connect(one, other)
+    one.do(partners.go_live, other.id)
+    other.do(partners.go_live, one.id)
+    connect(one, other)
 
 
 def document(kind: str, number: str, **fields: Any) -> Document:
@@ -91,6 +98,19 @@ def test_answers_are_counted_once_per_line(pair: tuple[Company, Company]) -> Non
     assert counted(buyer, seller)["line_accepted"] == (1, 2)
     # The seller has no record of itself, nor one of the buyer.
     assert counted(seller, buyer) == {}
+
+
+def test_what_happens_in_test_is_no_part_of_the_record(tmp_path: Path, store: Database) -> None:
+    buyer, seller = Kept(tmp_path / "b", "Buyer", store), Company(tmp_path / "s", "Seller")
+    swap(buyer, seller)
+    connect(buyer, seller)
+    send(buyer, seller, order("P1", 5, 5))
+    send(seller, buyer, answer("R1", "P1", ("REJECTED", 5), ("REJECTED", 5)))
+    assert counted(buyer, seller) == {}
+    go_live(buyer, seller)
+    send(buyer, seller, order("P2", 5))
+    send(seller, buyer, answer("R2", "P2", ("ACCEPTED", 5)))
+    assert counted(buyer, seller) == {"line_accepted": (1, 0)}
 
 
 def test_a_figure_that_did_not_hold_counts_against_the_figures(pair: tuple[Company, Company]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from node import wire
-from node.app import demand, inventory, performance, scarcity, site_facts, sourcing
+from node.app import customer_orders, demand, inventory, performance, scarcity, site_facts, sourcing
 from node.config import CostRule, FreightSettings, PromisingSettings, SiteSettings
 from node.core.confidence import added_days
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
@@ -213,6 +213,21 @@ def test_demand_is_counted_by_day_and_region_and_warns_of_what_runs_out(pair: tu
     assert buyer.do(demand.warnings) == []
 
 
+def test_what_is_ordered_in_test_is_no_demand(pair: tuple[Company, Company]) -> None:
+    buyer, _ = pair
+    key = f"no:{buyer.id}:A"
+    fields = {
+        "order_kind": "SHIP_TO_HOME",
+        "country": "DE",
+        "lines": [{"line_id": "1", "item": {"seller_number": "A"}, "quantity": {"value": "3", "unit": "C62"}}],
+    }
+    for usage in ("TEST", "PRODUCTION"):
+        made: Any = wire.from_fields("CustomerOrder", {"header": {"number": f"C-{usage}", "usage": usage}, **fields})
+        assert buyer.do(customer_orders.capture, made).state == "captured"
+    rows = buyer.read(demand.history, [key], TODAY, TODAY)
+    assert [(row.region, row.quantity) for row in rows] == [("DE", 3 * ONE)]
+
+
 def test_a_source_that_does_not_send_is_no_candidate(pair: tuple[Company, Company]) -> None:
     buyer, _ = pair
     key = f"no:{buyer.id}:A"
@@ -256,7 +271,16 @@ def test_scarce_stock_is_priced_from_demand_lately(pair: tuple[Company, Company]
     }
     freight = FreightSettings(postal_codes=("DE.txt",), cost=Decimal(4), cost_per_km=Decimal("0.01"))
     set_to(buyer, sites=sites, freight=freight)
+    # Customers order in euros and, elsewhere, in dollars: each currency has its own prices; what is a test has none.
+    assert buyer.read(scarcity.currencies) == [""]
+    for number, currency in enumerate(("EUR", "USD", "EUR", "GBP"), 1):
+        usage = "TEST" if currency == "GBP" else "PRODUCTION"
+        row = order(number, channel="web", currency=currency, usage=usage, state="active")._replace(number=f"C{number}")
+        buyer.store.write(lambda tx, row=row: tx.customer_orders.add([row]))  # type: ignore[misc]
+    assert buyer.read(scarcity.currencies) == ["EUR", "USD"]
     assert scarcity.refresh(buyer.store, buyer.ctx) > 0
+    assert buyer.read(scarcity.kept, "EUR") == buyer.read(scarcity.kept, "USD") != {}
+    assert buyer.read(scarcity.kept, "GBP") == {}
     problem = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem
     prices = {source: price for (source, _), price in problem.scarcity.items()}
     assert prices["|HAMBURG"] > 0
