@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ __all__ = [
     "Change",
     "Fields",
     "Finding",
+    "Hold",
+    "HoldAnswer",
     "PullBatch",
+    "Reserves",
     "StockColumns",
     "Targets",
     "any_element",
@@ -204,6 +208,60 @@ class AdapterClass(Protocol):
     """
 
     def __call__(self, settings: Mapping[str, Any], home: Path, targets: Targets) -> Adapter: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A hold on our stock that the system shall keep too, in the unit of its own stock figure.
+
+    `reservation_id` is one of `partner`'s ("" for our own); `number` and `gtin` name the item as the figure does.
+    """
+
+    reservation_id: str
+    partner: str
+    number: str
+    gtin: str
+    location: str
+    quantity: Decimal
+    unit: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAnswer:
+    """The system's reference of a hold, or why it keeps none."""
+
+    reference: str = ""
+    refused: str = ""
+
+
+@runtime_checkable
+class Reserves(Protocol):
+    """What an adapter offers beside `Adapter` when its system can keep holds on stock.
+
+    The node decides on its own ledger first and asks then, so every method may be called again after a crash, in the
+    same order: the same hold again has no second effect. Each raises AdapterError when the system cannot answer now.
+    """
+
+    def reserves(self) -> bool:
+        """Whether its settings let it keep holds."""
+        ...
+
+    def reserve(self, hold: Hold) -> HoldAnswer:
+        """Keep a hold, or say why not. Of a hold that is kept, a later `until` takes the place of the earlier one.
+
+        A hold that was released or confirmed, even before it was ever asked for, is refused.
+        """
+        ...
+
+    def confirm_hold(self, hold: Hold, order: str) -> None:
+        """The order of this number has taken up `quantity` of the hold, and is in the system already; what is left
+        of the hold is free."""
+        ...
+
+    def release_hold(self, hold: Hold) -> None:
+        """The hold has ended; one that the system does not know is refused from now on."""
+        ...
 
 
 class CarrierQuotes(Protocol):

@@ -15,6 +15,7 @@ import adapters.converters_lookup
 import adapters.converters_time  # noqa: F401 - each of the three registers its converters
 from adapters.base import Finding, Targets, any_element
 from adapters.conversion import Step, build_chain
+from adapters.holding import HoldStatements, hold_statements
 from adapters.lookups import Lookups, QueryTable
 from adapters.tables import ReadOptions
 from node.errors import ConfigError
@@ -163,6 +164,7 @@ class MappingFile:
     lookups: Lookups
     pulls: tuple[PullMapping, ...]
     pushes: tuple[PushMapping, ...]
+    holds: HoldStatements | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -181,14 +183,15 @@ def load_mapping(path: Path, query: QueryTable | None = None) -> MappingFile:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{where}: is not TOML: {error}") from error
-    _only(data, {"lookup", "pull", "push"}, where)
+    _only(data, {"lookup", "pull", "push", "holds"}, where)
     lookups = Lookups(_table(data.get("lookup", {}), f"{where}: lookup"), path.parent, where, query)
     pulls = tuple(_pull(item, lookups, f"{where}: pull") for item in _tables(data, "pull", where))
     pushes = tuple(_push(item, lookups, f"{where}: push") for item in _tables(data, "push", where))
     names = [pull.name for pull in pulls]
     if len(set(names)) != len(names):
         raise ConfigError(f"{where}: two pull mappings have the same name", hint="Each names its own staging table.")
-    return MappingFile(path, lookups, pulls, pushes)
+    holds = hold_statements(_table(data["holds"], f"{where}: holds") if "holds" in data else None, f"{where}: holds")
+    return MappingFile(path, lookups, pulls, pushes, holds)
 
 
 def _pull(data: Mapping[str, Any], lookups: Lookups, where: str) -> PullMapping:

@@ -11,9 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from adapters.base import Fields, Finding, Targets
+from adapters.base import Fields, Finding, Hold, HoldAnswer, Targets
 from adapters.building import builder_columns
 from adapters.cells import Cell, as_text, cell, unique_names
+from adapters.holding import SqlHolds
 from adapters.mapping import PullMapping, PushMapping, Statement
 from adapters.pulling import MappedFeed
 from adapters.staged import StagedAdapter, View, setting
@@ -42,6 +43,7 @@ class SqlAdapter(StagedAdapter):
     known_settings: ClassVar[Mapping[str, Any]] = {
         "url": str, "password_env": str, "password_file": str, "inbox_table": str,
     }  # fmt: skip
+    may_reserve: ClassVar[bool] = True
 
     def __init__(self, settings: Mapping[str, Any], home: Path, targets: Targets) -> None:
         super().__init__(settings, home, targets)
@@ -212,6 +214,33 @@ class SqlAdapter(StagedAdapter):
             else:
                 self._make_inbox()
             return self._write(writer, plan, document_type, identity)
+
+    # --- holds -------------------------------------------------------------------------------------------------------
+
+    def reserves(self) -> bool:
+        """Whether a mapping says how the database keeps holds."""
+        return self.holds is not None
+
+    def reserve(self, hold: Hold) -> HoldAnswer:
+        """As `adapters.base.Reserves.reserve`. Raises AdapterError."""
+        with self._errors("reserve"):
+            return self._holding().reserve(hold)
+
+    def confirm_hold(self, hold: Hold, order: str) -> None:
+        """As `adapters.base.Reserves.confirm_hold`. Raises AdapterError."""
+        with self._errors("confirm a hold"):
+            self._holding().end(hold, order)
+
+    def release_hold(self, hold: Hold) -> None:
+        """As `adapters.base.Reserves.release_hold`. Raises AdapterError."""
+        with self._errors("release a hold"):
+            self._holding().end(hold, "")
+
+    def _holding(self) -> SqlHolds:
+        if self.holds is None:
+            raise AdapterError("no mapping keeps holds", permanent=True, hint="Add [holds] to one.")
+        self._make_inbox()
+        return SqlHolds(self.engine, self.holds, self._inbox_table)
 
     def _make_inbox(self) -> None:
         from sqlalchemy import inspect

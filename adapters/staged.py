@@ -44,6 +44,7 @@ class StagedAdapter:
     """Base of adapters that stage extracts; `_take_in` is what they add."""
 
     known_settings: ClassVar[Mapping[str, Any]] = {}
+    may_reserve: ClassVar[bool] = False
 
     def __init__(self, settings: Mapping[str, Any], home: Path, targets: Targets) -> None:
         """As `adapters.base.AdapterClass`: raises ConfigError for settings and mappings that cannot work."""
@@ -68,6 +69,12 @@ class StagedAdapter:
                 if push.document in self.pushes:
                     raise ConfigError(f"{file.path.name}: a second push of {push.document}", hint="Keep one of them.")
                 self.pushes[push.document] = push
+        with_holds = [file for file in self.mappings if file.holds is not None]
+        if len(with_holds) > self.may_reserve:
+            text = f"{with_holds[-1].path.name}: [holds]: "
+            why = "another mapping has it" if self.may_reserve else "only a database can keep holds"
+            raise ConfigError(text + why)
+        self.holds = with_holds[0].holds if with_holds else None
 
     def _mapping_paths(self) -> list[str]:
         paths = self.settings.get("mappings", [])

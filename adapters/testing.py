@@ -8,8 +8,9 @@ class TestMyAdapter(AdapterConformance):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 import pytest
@@ -20,7 +21,9 @@ from adapters.base import (
     Adapter,
     Change,
     Fields,
+    Hold,
     PullBatch,
+    Reserves,
     Targets,
     any_element,
     preview,
@@ -28,7 +31,7 @@ from adapters.base import (
 from adapters.targets import SchemaTargets
 from node.errors import AdapterError
 
-__all__ = ["EVER_AFTER", "AdapterConformance", "Rig", "pull_all"]
+__all__ = ["EVER_AFTER", "AdapterConformance", "HoldConformance", "HoldRig", "Rig", "pull_all"]
 
 EVER_AFTER = datetime(9999, 12, 31, tzinfo=UTC)
 """An instant before which everything was."""
@@ -229,6 +232,105 @@ class AdapterConformance:
         assert caught.value.permanent
         assert caught.value.hint
         adapter.close()
+
+
+class HoldRig(Protocol):
+    """What a test of conformance needs of a system that keeps holds."""
+
+    def make(self) -> Adapter:
+        """A new adapter, as after a restart of the node."""
+        ...
+
+    def stock(self, number: str, location: str, quantity: int) -> None:
+        """Put an item with so many free pieces into the system."""
+        ...
+
+    def free(self, number: str, location: str) -> int:
+        """The pieces that the system would still sell."""
+        ...
+
+
+class HoldConformance:
+    """For adapters that keep holds, `adapters.base.Reserves`: inherit this beside and give the fixture `hold_rig`."""
+
+    @pytest.fixture
+    def reserving(self, hold_rig: HoldRig) -> Iterator[Callable[[], Reserves]]:
+        """Makes adapters on a system with ten pieces, and closes them."""
+        hold_rig.stock("A1", "DC1", 10)
+        made = []
+
+        def make() -> Reserves:
+            adapter = hold_rig.make()
+            made.append(adapter)
+            assert isinstance(adapter, Reserves)
+            assert adapter.reserves()
+            return adapter
+
+        yield make
+        for adapter in made:
+            adapter.close()
+
+    def test_a_hold_is_kept_once(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        first = adapter.reserve(_hold("r1", 6))
+        assert first.reference
+        assert not first.refused
+        assert adapter.reserve(_hold("r1", 6)) == first
+        assert reserving().reserve(_hold("r1", 6, hours=2)) == first  # after a restart, and for longer
+        assert hold_rig.free("A1", "DC1") == 4
+
+    def test_partners_choose_ids_freely(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        answers = [adapter.reserve(_hold("r1", 3, partner)) for partner in ("0088:1", "0088:2", "")]
+        assert len({one.reference for one in answers}) == 3
+        assert hold_rig.free("A1", "DC1") == 1
+
+    def test_more_than_is_there_is_refused(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        assert adapter.reserve(_hold("r1", 6)).reference
+        answer = adapter.reserve(_hold("r2", 5))
+        assert answer.refused
+        assert not answer.reference
+        assert hold_rig.free("A1", "DC1") == 4
+        adapter.release_hold(_hold("r2", 5))
+        assert hold_rig.free("A1", "DC1") == 4
+
+    def test_a_release_has_one_effect(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        adapter.reserve(_hold("r1", 6))
+        adapter.release_hold(_hold("r1", 6))
+        adapter.release_hold(_hold("r1", 6))
+        assert hold_rig.free("A1", "DC1") == 10
+        assert adapter.reserve(_hold("r1", 6)).refused
+        assert hold_rig.free("A1", "DC1") == 10
+
+    def test_a_release_before_the_hold_stands(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        adapter.release_hold(_hold("r1", 6))
+        assert adapter.reserve(_hold("r1", 6)).refused
+        assert hold_rig.free("A1", "DC1") == 10
+
+    def test_a_confirmation_has_one_effect(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
+        adapter = reserving()
+        adapter.reserve(_hold("r1", 6))
+        adapter.confirm_hold(_hold("r1", 6), "4711")
+        free = hold_rig.free("A1", "DC1")
+        adapter.confirm_hold(_hold("r1", 6), "4711")
+        adapter.release_hold(_hold("r1", 6))
+        assert hold_rig.free("A1", "DC1") == free
+
+
+def _hold(name: str, quantity: int, partner: str = "0088:1", hours: int = 1) -> Hold:
+    return Hold(
+        reservation_id=name,
+        partner=partner,
+        number="A1",
+        gtin="",
+        location="DC1",
+        quantity=Decimal(quantity),
+        unit="C62",
+        until=datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hours),
+    )
 
 
 def _paths(value: object, path: str) -> list[str]:

@@ -78,6 +78,28 @@ qty = "lines[].quantity.value"
 """
 
 
+HOLD_MAPPING = '''
+[holds]
+reserve = [
+  "UPDATE stock SET held = held + :quantity WHERE item = :item AND place = :location AND on_hand - held >= :quantity",
+  """INSERT INTO stock_hold (item, place, quantity, until, gone) VALUES (:item, :location, :quantity, :until, 0)
+     RETURNING id""",
+]
+extend = "UPDATE stock_hold SET until = :until WHERE id = CAST(:reference AS INTEGER)"
+release = [
+  "UPDATE stock SET held = held - :quantity WHERE item = :item AND place = :location",
+  "UPDATE stock_hold SET gone = 1 WHERE id = CAST(:reference AS INTEGER)",
+]
+'''
+
+CONFIRMING = """
+confirm = [
+  "UPDATE stock SET held = held - :quantity, on_hand = on_hand - :quantity WHERE item = :item AND place = :location",
+  "UPDATE stock_hold SET gone = 1, taken_by = :order WHERE id = CAST(:reference AS INTEGER)",
+]
+"""
+
+
 def order(number: str, quantity: str = "6") -> Fields:
     """An order of one line, as fields."""
     line = {"line_id": "10", "item": {"buyer_number": "A1"}, "quantity": {"value": quantity, "unit": "C62"}}
@@ -184,6 +206,34 @@ class SqlRig:
     def written(self) -> list[str]:
         """As `Rig.written`."""
         return [row[0] for row in self.run("SELECT so.no FROM so JOIN so_line ON so_line.so_id = so.id")]
+
+
+class HoldingRig(SqlRig):
+    """A database that keeps holds on its stock."""
+
+    def __init__(self, home: Path, url: str, *, confirming: bool = True) -> None:
+        super().__init__(home, url)
+        (home / "m.toml").write_text(HOLD_MAPPING + (CONFIRMING if confirming else ""))
+        key = "INTEGER PRIMARY KEY" if url.startswith("sqlite") else "SERIAL PRIMARY KEY"
+        moment = "TEXT" if url.startswith("sqlite") else "TIMESTAMPTZ"
+        self.run(
+            "CREATE TABLE stock (item VARCHAR(20), place VARCHAR(20), on_hand NUMERIC(18, 6), held NUMERIC(18, 6))"
+        )
+        self.run(
+            f"CREATE TABLE stock_hold (id {key}, item VARCHAR(20), place VARCHAR(20), quantity NUMERIC(18, 6),"
+            f" until {moment}, gone INTEGER, taken_by VARCHAR(40))"
+        )
+
+    def stock(self, number: str, location: str, quantity: int) -> None:
+        """As `HoldRig.stock`."""
+        row = {"item": number, "place": location, "quantity": quantity}
+        self.run("INSERT INTO stock (item, place, on_hand, held) VALUES (:item, :place, :quantity, 0)", row)
+
+    def free(self, number: str, location: str) -> int:
+        """As `HoldRig.free`."""
+        sql = "SELECT on_hand - held FROM stock WHERE item = :item AND place = :place"
+        with self.connect() as connection:
+            return int(connection.execute(text(sql), {"item": number, "place": location}).scalar_one())
 
 
 class LinesRig:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.testing import AdapterConformance
-from tests.adapters.rigs import FilesRig, LinesRig, SqlRig
+from adapters.testing import AdapterConformance, HoldConformance
+from tests.adapters.rigs import FilesRig, HoldingRig, LinesRig, SqlRig
 
 
 class TestFiles(AdapterConformance):
@@ -32,3 +32,21 @@ class TestJsonLines(AdapterConformance):
     @pytest.fixture
     def rig(self, tmp_path: Path) -> LinesRig:
         return LinesRig(tmp_path)
+
+
+class TestHoldsInSqlite(HoldConformance):
+    @pytest.fixture
+    def hold_rig(self, tmp_path: Path) -> HoldingRig:
+        return HoldingRig(tmp_path, "sqlite:///erp.db")
+
+
+class TestHoldsInSqliteReleasedByOrders(HoldConformance):
+    @pytest.fixture
+    def hold_rig(self, tmp_path: Path) -> HoldingRig:
+        return HoldingRig(tmp_path, "sqlite:///erp.db", confirming=False)
+
+
+class TestHoldsInPostgres(HoldConformance):
+    @pytest.fixture
+    def hold_rig(self, tmp_path: Path, postgres_database: str) -> HoldingRig:
+        return HoldingRig(tmp_path, postgres_database)
