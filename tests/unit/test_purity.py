@@ -47,7 +47,7 @@ PURE = {
 }
 OURS = ("node.core", "node.errors")
 # Sourcing is an optimisation: the solver and its arrays compute, and are wanted nowhere else in the core.
-SOLVER = {"highspy", "numpy"}
+SOLVER = {"highspy", "numpy", "numpy.typing"}
 
 # Names of those modules, and built-ins, that do more than compute.
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint", "globals"}
@@ -80,13 +80,20 @@ def allowed(name: str) -> bool:
     return name in PURE or any(name == ours or name.startswith(f"{ours}.") for ours in OURS)
 
 
+def is_day_given(item: ast.Attribute, called: set[int]) -> bool:
+    """Whether ``.today`` is a field that a caller filled, and not what asks the clock."""
+    owner = item.value.attr if isinstance(item.value, ast.Attribute) else getattr(item.value, "id", "date")
+    return item.attr == "today" and id(item) not in called and owner not in {"date", "datetime"}
+
+
 def deeds(tree: ast.Module) -> list[str]:
     """What the tree does that is not computing, with line numbers."""
     found = []
+    called = {id(item.func) for item in ast.walk(tree) if isinstance(item, ast.Call)}
     for item in ast.walk(tree):
         if isinstance(item, ast.Call) and isinstance(item.func, ast.Name) and item.func.id in IMPURE_CALLS:
             found.append(f"line {item.lineno}: {item.func.id}()")
-        if isinstance(item, ast.Attribute) and item.attr in IMPURE_ATTRIBUTES:
+        if isinstance(item, ast.Attribute) and item.attr in IMPURE_ATTRIBUTES and not is_day_given(item, called):
             found.append(f"line {item.lineno}: .{item.attr}")
         if isinstance(item, ast.Global):
             found.append(f"line {item.lineno}: global {', '.join(item.names)}")
@@ -115,5 +122,7 @@ def test_the_check_sees_what_it_must() -> None:
     tree = ast.parse("import os\nfrom time import time\nfrom . import x\ndef f():\n    import random\n    open('a')\n")
     assert sorted(name for name in imported(tree) if not allowed(name)) == [".", "os", "random", "time"]
     assert deeds(tree) == ["line 6: open()"]
+    asking = ast.parse("a = problem.today\nb = date.today\nc = x.today()\nd = datetime.date.today\n")
+    assert sorted(deeds(asking)) == ["line 2: .today", "line 3: .today", "line 4: .today"]
     assert not allowed("node.errors_of_others")
     assert not allowed("node.corest")
