@@ -102,6 +102,8 @@ class World:
         elif isinstance(step, fulfilment.Doubt):
             piece = self.pieces[step.piece_id]
             self.pieces[step.piece_id] = piece._replace(state=step_to(piece.state, "doubted"), next_at=None)
+        elif isinstance(step, fulfilment.AcceptChanges):
+            self.facts[step.piece_id] = replace(self.facts[step.piece_id], outside="")
         elif isinstance(step, fulfilment.CancelPiece):
             self.cancel(step)
         elif isinstance(step, fulfilment.CancelUnits):

@@ -1,4 +1,4 @@
-"""The operation that takes an order: a customer's, for which sources are found, or one for the partner that is named."""
+"""The operation that takes an order: a customer's, for which sources are found, or one for a partner."""
 
 from __future__ import annotations
 
@@ -54,8 +54,20 @@ def order_place(
             fields=fields,
         )
     options = {
-        **{"kind": kind, "channel": channel, "customer": customer, "country": country, "postal_code": postal_code},
-        **{"collect_at": collect_at, "currency": currency, "unit": unit, "deliver": deliver, "not_after": not_after},
-        **{"launch_on": launch_on, "priority": priority, "prefer": prefer, "no_split": no_split, "no_merge": no_merge},
+        "kind": kind,
+        "channel": channel,
+        "customer": customer,
+        "country": country,
+        "postal_code": postal_code,
+        "collect_at": collect_at,
+        "currency": currency,
+        "unit": unit,
+        "deliver": deliver,
+        "not_after": not_after,
+        "launch_on": launch_on,
+        "priority": priority,
+        "prefer": prefer,
+        "no_split": no_split,
+        "no_merge": no_merge,
     }
     return customer_orders.place(host, number, fields, lines or [], options)
