@@ -109,7 +109,7 @@ class Sites:
             source_id=f"{partner_id}|{location}",
             partner_id=partner_id,
             location=location,
-            kind=known.kind or ("supplier" if partner_id else "warehouse"),
+            kind=self.kind(partner_id, location),
             country=known.country,
             postal_code=known.postal_code,
             handling_per_order=known.handling_per_order,
@@ -122,6 +122,11 @@ class Sites:
             ship_on=earliest_despatch(self._calendar(known, site, location, terms), self._ctx.now(), lead),
             confidence=confidence(self._records[partner_id], 0),
         )
+
+    def kind(self, partner_id: str, location: str) -> str:
+        """Warehouse, store, supplier or logistics: as it is set, else by whose it is."""
+        site = site_settings(self._ctx, partner_id, location)
+        return (site.kind if site else "") or ("supplier" if partner_id else "warehouse")
 
     def sends(self, partner_id: str, location: str) -> bool:
         """Whether goods are sent from there."""

@@ -349,7 +349,9 @@ class _Gathering:
         most = self._most.get(item, _ONE)
         rows = [row for key in keys for row in self._prices.get(key, ())]
         factors = self.known.factors(item)
-        if offer.partner_id:
+        # What a logistics partner keeps is ours: it sells nothing.
+        theirs = bool(offer.partner_id) and self._sites.kind(offer.partner_id, offer.location) != "logistics"
+        if theirs:
             mine = [row for row in rows if row.partner_id == offer.partner_id]
             found = prices.unit_cost(mine, most, unit, self._today, factors, self._currency)
         else:
@@ -360,7 +362,7 @@ class _Gathering:
             found = found or prices.unit_cost(others, most, unit, self._today, factors, self._currency)
         if found is not None:
             return found.amount
-        if offer.partner_id:
+        if theirs:
             text = f"{offer.partner_id} has told no price of {item} in {self._currency or 'any currency'}"
             self.findings.append(Finding("no-price", f"{offer.partner_id}|{offer.location}", text))
             return self._price.get(item, Decimal(0))
