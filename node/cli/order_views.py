@@ -73,6 +73,9 @@ def _order(output: Output, one: Result) -> None:
         right=" ".join(FIGURES),
     )
     for line in one["lines"]:
+        if line["asked"]:
+            pieces = ", ".join(f"{one['quantity']} by {one['on'] or 'no day'}" for one in line["asked"])
+            output.line(f"line {line['line_id']}: asked for in pieces: {pieces}")
         if line["confirmation"]:
             output.line(f"line {line['line_id']}: {_changes(one, line)}")
         for remark in line["remarks"]:
@@ -168,7 +171,8 @@ def _history(output: Output, one: Result) -> None:
 
 def _line(line: Result) -> list[str]:
     promised = dict.fromkeys(piece["promised_on"] for piece in line["pieces"] if piece["promised_on"])
-    when = ", ".join(promised) or (f"asked for {line['requested_on']}" if line["requested_on"] else "")
+    wanted = dict.fromkeys([one["on"] for one in line["asked"] if one["on"]] or filter(None, [line["requested_on"]]))
+    when = ", ".join(promised) or (f"asked for {', '.join(wanted)}" if wanted else "")
     status = line["status"].replace("_", " ") + (", late" if line["late"] else "")
     if line["change_requested"] is not None:
         status += f", change to {line['change_requested']} asked"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from node.core.asked import Asked, asked_of, days_apart
 from node.core.decimals import SCALE
 from node.core.document.common import DocumentHeader, Price, QualifiedDate, ReferenceKind
 from node.core.document.order import OrderResponse, OrderResponseLine, ResponseOutcome, ScheduleOutcome
@@ -198,7 +199,7 @@ class _Answer:
                 changed[row.line_id] = row
             if row.line_id not in said:
                 self.answered.add(row.line_id)
-                self._add(row.line_id, "accepted", row.quantity, on=self._date(None, row.requested_on))
+                self._whole(row, "accepted", self._date(None, None), "", open_day=row.requested_on)
         self.lines = changed
 
     def _agree_to_cancel(self, requests: list[LineEventRow]) -> None:
@@ -224,7 +225,15 @@ class _Answer:
         for row in self.lines.values():
             if row.quantity:
                 self.answered.add(row.line_id)
-                self._add(row.line_id, event, row.quantity, on=self._date(None, None), detail=reason)
+                self._whole(row, event, self._date(None, None), reason)
+
+    def _whole(self, row: OrderLineRow, event: str, on: str | None, reason: str, open_day: str | None = None) -> None:
+        """All of a line: at once, or, where no day is named, in the pieces and on the days in which it is asked for."""
+        if on is None and row.schedule and event in _COMING:
+            for piece in asked_of(row):
+                self._add(row.line_id, event, piece.quantity, on=piece.on, detail=reason, schedule_id=piece.schedule_id)
+        else:
+            self._add(row.line_id, event, row.quantity, on=on or open_day, detail=reason)
 
     def _line(self, place: int, line: OrderResponseLine, default: str | None) -> None:
         """The pieces of one line, or the line as one piece where the response gives none."""
@@ -241,7 +250,10 @@ class _Answer:
             event = "substituted" if other_item and default == "accepted" else default
             total = self._scaled(line.quantity, row, f"lines[{place}].quantity") if line.quantity else row.quantity
             self.answered.add(line_id)
-            self._add(line_id, event, total, on=self._date(line.dates, None), detail=reason)
+            if total == row.quantity:
+                self._whole(row, event, self._date(line.dates, None), reason)
+            else:
+                self._add(line_id, event, total, on=self._date(line.dates, None), detail=reason)
         for at, piece in enumerate(line.schedule):
             event = _EVENT_OF.get(piece.outcome) or default or ""
             if event == "accepted" and other_item:
@@ -287,8 +299,7 @@ class _Answer:
                 currency=self.state.order.currency,
                 quantity=(row.quantity, sum(event.quantity for event in coming)),
                 price=(ordered, said) if ordered and said else None,
-                wanted_on=row.requested_on,
-                promised=[event.on for event in coming if event.on],
+                on=days_apart(self._asked(row), _promised(coming)),
             )
             if found is None:
                 continue
@@ -297,6 +308,18 @@ class _Answer:
                 for text in breaches(found, self.step.book.told):
                     words = f"line {line_id}: the buyer must confirm this first: {text}"
                     self.step.remark("outside-tolerance", "lines", words)
+
+    def _asked(self, row: OrderLineRow) -> list[Asked]:
+        """The line's pieces, without those that the answer names and does not bring."""
+        gone: dict[str, int] = {}
+        for event in self.events:
+            if event.line_id == row.line_id and event.schedule_id and event.event in ("rejected", "cancelled"):
+                gone[event.schedule_id] = gone.get(event.schedule_id, 0) + event.quantity
+        pieces = asked_of(row)
+        if not gone or len(pieces) == 1:
+            return pieces
+        left = [one._replace(quantity=max(0, one.quantity - gone.get(one.schedule_id, 0))) for one in pieces]
+        return [one for one in left if one.quantity] or pieces
 
     def _scaled(self, quantity: Quantity, row: OrderLineRow, path: str) -> int:
         try:
@@ -308,6 +331,11 @@ class _Answer:
         """A piece's promised day: its own, else the response's."""
         own = date_of(dates) if dates else None
         return own or (date_of(self.document.dates) if self.document.dates else None) or otherwise
+
+
+def _promised(coming: list[LineEventRow]) -> list[tuple[str | None, int]]:
+    """When how much comes; what waits for stock, nobody knows how long, comes last and is compared with nothing."""
+    return [(event.on, event.quantity) for event in coming if event.on or event.event != "back_ordered"]
 
 
 def _keeps_currency(currency: str, state: OrderState, path: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from node.core.asked import Asked, as_text
 from node.core.document.common import DocumentHeader, ItemRef, LineKind, Price, ReferenceKind
 from node.core.document.order import (
     Order,
@@ -161,6 +162,7 @@ def _line_row(
         price,
         base,
         _wanted_on(line, on),
+        as_text(_pieces(line, unit, on)) if len(line.schedule) > 1 else "",
         document_id,
     )
 
@@ -172,6 +174,16 @@ def _wanted_on(line: OrderLine, on: str | None) -> str | None:
     if line.schedule:
         return min((day for day in (date_of(piece.dates) for piece in line.schedule) if day), default=on)
     return on
+
+
+def _pieces(line: OrderLine, unit: str, on: str | None) -> list[Asked]:
+    """The pieces of a line; one without a day of its own is wanted when the line is."""
+    otherwise = (date_of(line.dates) if line.dates else None) or on
+    return [
+        Asked(date_of(piece.dates) or otherwise, scaled_in(piece.quantity, unit), piece.schedule_id)
+        for piece in line.schedule
+        if piece.quantity is not None
+    ]
 
 
 def price_of(price: Price, unit: str) -> tuple[int | None, int | None]:
@@ -247,7 +259,7 @@ def change(step: Step, document: OrderChange) -> None:
         if known is None:
             step.effects.new_lines.append(rows[-1]._replace(quantity=0))
     if not document.lines and on:
-        rows = [line._replace(requested_on=on) for line in state.lines.values() if line.quantity]
+        rows = [line._replace(requested_on=on, schedule="") for line in state.lines.values() if line.quantity]
     for row in rows:
         detail = _request_detail(header, state, reason_text(document.reason), row)
         step.effects.events.append(

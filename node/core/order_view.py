@@ -30,12 +30,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from node.core.decimals import format_decimal, from_scaled
+from node.core.decimals import from_scaled
 from node.core.goods_effects import ANNOUNCED
+from node.core.order_pieces import AskedView, PieceView, View, asked_for, instant, pieces_of
 from node.core.order_state import ANSWERS, CONFIRMATIONS, confirmation_of
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.core.tolerance import Difference
@@ -58,35 +58,8 @@ _PARTIAL = {
 }
 
 
-def _instant(micros: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
-
-
-def _plain(value: Any) -> Any:
-    """A view's value as JSON has it: decimals as text, so that none is rounded."""
-    if isinstance(value, Decimal):
-        return format_decimal(value)
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, _View):
-        return value.as_fields()
-    return value
-
-
-class _View:
-    """A part of the view, as plain values for JSON."""
-
-    __slots__ = ()
-
-    def as_fields(self) -> dict[str, Any]:
-        """The same as nested dicts and lists; quantities are decimal text."""
-        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True, slots=True)
-class EventView(_View):
+class EventView(View):
     """One thing that was said about a line: by which document, when, and whether it still stands."""
 
     event: str
@@ -101,25 +74,7 @@ class EventView(_View):
 
 
 @dataclass(frozen=True, slots=True)
-class PieceView(_View):
-    """One piece of a line, as answered: how much of it, when, and how far it has come."""
-
-    outcome: str
-    quantity: Decimal
-    promised_on: str | None
-    reason: str
-    schedule_id: str
-    reference: str
-    at: datetime | None
-    despatched: Decimal
-    received: Decimal
-    invoiced: Decimal
-    open: Decimal
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LineView(_View):
+class LineView(View):
     """One line in numbers, all in `unit`."""
 
     line_id: str
@@ -132,6 +87,7 @@ class LineView(_View):
     status: str
     late: bool
     requested_on: str | None
+    asked: tuple[AskedView, ...]  # the pieces in which it is ordered, where it is several
     ordered: Decimal
     accepted: Decimal
     substituted: Decimal
@@ -164,7 +120,7 @@ class LineView(_View):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderView(_View):
+class OrderView(View):
     """One order: its identity, status, lines and totals by unit."""
 
     order_id: int
@@ -191,7 +147,7 @@ class OrderView(_View):
 
 
 @dataclass(frozen=True, slots=True)
-class TotalView(_View):
+class TotalView(View):
     """Sums over the lines of one unit; unlike units are never added up."""
 
     unit: str
@@ -237,7 +193,7 @@ def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEv
         kind=order.kind,
         currency=order.currency,
         usage=order.usage,
-        issued_at=_instant(order.issued_at),
+        issued_at=instant(order.issued_at),
         customer_order=order.customer_order,
         seller_order_number=order.seller_order_number,
         status=_order_status([line.status for line in views]),
@@ -339,7 +295,7 @@ def _line(order: OrderRow, row: OrderLineRow, events: list[LineEventRow], today:
     """One line with its pieces."""
     sums = _Line(row.quantity, events)
     said = sums.sums
-    pieces = _pieces(row, sums, [e for e in events if e.standing and e.event in ANSWERS and e.quantity], today)
+    pieces = pieces_of(row, sums, [e for e in events if e.standing and e.event in ANSWERS and e.quantity], today)
     standing = [e for e in events if e.standing]
     changes = [e for e in standing if e.event == "change_requested"]
     despatched = [e for e in standing if e.event == "despatched" and e.quantity]
@@ -357,6 +313,7 @@ def _line(order: OrderRow, row: OrderLineRow, events: list[LineEventRow], today:
         status=next(word for word, holds in _STATUS if holds(sums)),
         late=any(piece.late for piece in pieces),
         requested_on=row.requested_on,
+        asked=asked_for(row),
         ordered=from_scaled(sums.ordered),
         accepted=from_scaled(sums.accepted),
         back_ordered=from_scaled(sums.back_ordered),
@@ -405,7 +362,7 @@ def _event(order: OrderRow, event: LineEventRow) -> EventView:
         on=event.on,
         reference=event.reference,
         detail=detail,
-        at=_instant(event.at),
+        at=instant(event.at),
         standing=bool(event.standing),
     )
 
@@ -437,50 +394,3 @@ def _remarks(sums: _Line) -> list[str]:
     if said.get("failed", 0):
         found.append("a delivery failed")
     return found
-
-
-def _pieces(row: OrderLineRow, sums: _Line, answers: list[LineEventRow], today: date) -> tuple[PieceView, ...]:
-    """The pieces in order of their dates, filled with what was despatched, received and invoiced, first come first.
-
-    What is not answered is a piece of its own; what exceeds the order stays on the last piece that will come.
-    """
-    answers = sorted(answers, key=lambda e: (e.on or "9999", e.schedule_id))
-    left = {"despatched": sums.gone, "received": sums.arrived, "invoiced": sums.sums.get("invoiced", 0)}
-    coming = [e for e in answers if e.event not in ("rejected", "cancelled")]
-    made: list[PieceView] = []
-    for answer in answers:
-        last = not sums.unanswered and bool(coming) and answer is coming[-1]
-        comes = answer.event not in ("rejected", "cancelled")
-        made.append(_piece(row, answer, answer.quantity, left if comes else {}, last, today))
-    if sums.unanswered or not made or any(left.values()):
-        made.append(_piece(row, None, sums.unanswered, left, True, today))
-    return tuple(made)
-
-
-def _piece(
-    row: OrderLineRow, answer: LineEventRow | None, quantity: int, left: dict[str, int], last: bool, today: date
-) -> PieceView:
-    """One piece; takes its share from what is `left` of each sum."""
-    shares = {}
-    for name in ("despatched", "received", "invoiced"):
-        rest = left.get(name, 0)
-        shares[name] = rest if last else min(quantity, rest)
-        if name in left:
-            left[name] = rest - shares[name]
-    comes = answer is None or answer.event not in ("rejected", "cancelled")
-    still_open = max(0, quantity - shares["despatched"]) if comes else 0
-    due = (answer.on if answer else None) or row.requested_on
-    return PieceView(
-        outcome=answer.event if answer else "unanswered",
-        quantity=from_scaled(quantity),
-        promised_on=answer.on if answer else None,
-        reason=answer.detail if answer else "",
-        schedule_id=answer.schedule_id if answer else "",
-        reference=answer.reference if answer else "",
-        at=_instant(answer.at) if answer else None,
-        despatched=from_scaled(shares["despatched"]),
-        received=from_scaled(shares["received"]),
-        invoiced=from_scaled(shares["invoiced"]),
-        open=from_scaled(still_open),
-        late=bool(still_open and due and due < today.isoformat()),
-    )

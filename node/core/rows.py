@@ -177,7 +177,8 @@ class OrderLineRow(NamedTuple):
     unit: str
     price: int | None
     price_base: int | None
-    requested_on: str | None
+    requested_on: str | None  # the first day asked for
+    schedule: str  # JSON list of [on, quantity, schedule_id] where it is asked for in several pieces, or ""
     document_id: int
 
 

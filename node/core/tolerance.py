@@ -7,11 +7,11 @@ the buyer's to judge, by its own settings; what no tolerance is named for is tak
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from node.core.asked import Days
 from node.core.decimals import EXACT, SCALE, format_decimal
 
 __all__ = [
@@ -48,7 +48,8 @@ class Ratio(NamedTuple):
 class Difference(NamedTuple):
     """What an answer says of one line otherwise than the order; None where it says nothing else.
 
-    `quantity` is (ordered, agreed), scaled; `price` (ordered, answered); `on` (wanted, first promise, last promise).
+    `quantity` is (ordered, agreed), scaled; `price` (ordered, answered); `on` two days wanted, each with the day
+    promised for it: where the answer is earliest, and where it is latest.
     """
 
     revision: int  # of the response that says so
@@ -56,7 +57,7 @@ class Difference(NamedTuple):
     currency: str
     quantity: tuple[int, int] | None = None
     price: tuple[Ratio, Ratio] | None = None
-    on: tuple[str, str, str] | None = None
+    on: tuple[Days, Days] | None = None
 
     def as_text(self) -> str:
         """The same as JSON, for an event's detail."""
@@ -73,7 +74,7 @@ class Difference(NamedTuple):
             said["currency"],
             (quantity[0], quantity[1]) if quantity else None,
             (Ratio(*price[0]), Ratio(*price[1])) if price else None,
-            (on[0], on[1], on[2]) if on else None,
+            ((on[0][0], on[0][1]), (on[1][0], on[1][1])) if on else None,
         )
 
     def words(self) -> list[str]:
@@ -95,22 +96,19 @@ def difference_of(
     currency: str,
     quantity: tuple[int, int],
     price: tuple[Ratio, Ratio] | None,
-    wanted_on: str | None,
-    promised: Iterable[str],
+    on: tuple[Days, Days] | None,
 ) -> Difference | None:
     """What is different between a line and its answer, None where nothing is.
 
-    `price` is None where either side names none; a day that either side leaves open is not compared.
+    `price` is None where either side names none, and `on` where no day can be compared.
     """
-    days = sorted(promised)
-    on = (wanted_on, days[0], days[-1]) if wanted_on and days else None
     found = Difference(
         revision,
         unit,
         currency,
         quantity if quantity[0] != quantity[1] else None,
         price if price and price[0].amount * price[1].base != price[1].amount * price[0].base else None,
-        on if on and {on[1], on[2]} != {on[0]} else None,
+        on if on and any(wanted != promised for wanted, promised in on) else None,
     )
     return found if found.quantity or found.price or found.on else None
 
@@ -126,14 +124,11 @@ def breaches(found: Difference, tolerances: Tolerances) -> list[str]:
         ordered, answered = found.price
         crossed = (ordered.amount * answered.base, answered.amount * ordered.base)
         told.append(_percent_told(_price_words(found.price, found.currency), crossed, tolerances.price))
-    if found.on:
-        wanted, first, last = (date.fromisoformat(day) for day in found.on)
-        if not date_fits(first, wanted, tolerances):
-            days = (wanted - first).days if first < wanted else (first - wanted).days
-            told.append(_days_told(found.on[0], first, days, first < wanted, tolerances))
-        if last != first and not date_fits(last, wanted, tolerances):
-            days = (last - wanted).days if last > wanted else (wanted - last).days
-            told.append(_days_told(found.on[0], last, days, last < wanted, tolerances))
+    for pair in dict.fromkeys(found.on or ()):
+        wanted, promised = (date.fromisoformat(day) for day in pair)
+        if not date_fits(promised, wanted, tolerances):
+            days = abs((promised - wanted).days)
+            told.append(_days_told(pair[0], promised, days, promised < wanted, tolerances))
     return told
 
 
@@ -197,10 +192,12 @@ def _text(number: int, decimals: int) -> str:
     return f"{whole}.{rest:0{decimals}}".rstrip("0").rstrip(".")
 
 
-def _date_words(on: tuple[str, str, str]) -> str:
-    wanted, first, last = on
-    promised = first if first == last else f"{first} to {last}"
-    return f"{promised} instead of {wanted}"
+def _date_words(on: tuple[Days, Days]) -> str:
+    (wanted, first), (then_wanted, last) = on
+    if wanted == then_wanted:
+        promised = first if first == last else f"{first} to {last}"
+        return f"{promised} instead of {wanted}"
+    return ", ".join(f"{promised} instead of {asked}" for asked, promised in on if promised != asked)
 
 
 def _percent_told(words: str, values: tuple[int, int], agreed: Decimal | None) -> str:

@@ -51,7 +51,7 @@ def order(order_id: int, **fields: Any) -> OrderRow:
 def line(order_id: int, line_id: str, ordinal: int, **fields: Any) -> OrderLineRow:
     row = OrderLineRow(
         *(order_id, line_id, ordinal, "goods", "", "S", "B", "Schraube Ø 4 · \u4e2d\u6587", BIGGEST, "C62"),
-        *(None, None, None, 1),
+        *(None, None, None, "", 1),
     )
     return row._replace(**fields)
 

@@ -23,7 +23,7 @@ def order_row(kind: str = "STANDARD") -> OrderRow:
 
 def line_row(quantity: int = 10, line_id: str = "1", unit: str = "C62", on: str | None = "2026-05-20") -> OrderLineRow:
     return OrderLineRow(
-        1, line_id, int(line_id), "GOODS", "", "A", "", "Chew toy", quantity * ONE, unit, None, None, on, 9
+        1, line_id, int(line_id), "GOODS", "", "A", "", "Chew toy", quantity * ONE, unit, None, None, on, "", 9
     )
 
 

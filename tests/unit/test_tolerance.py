@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.core.asked import Asked, days_apart
 from node.core.tolerance import (
     Difference,
     Ratio,
@@ -42,8 +43,7 @@ def difference(
         currency="EUR",
         quantity=quantity,
         price=price,
-        wanted_on=WANTED.isoformat(),
-        promised=promised,
+        on=days_apart([Asked(WANTED.isoformat(), quantity[0], "")], [(day, PIECE) for day in promised]),
     )
 
 

@@ -188,7 +188,7 @@ def _orders() -> None:
         "order_id line_id",
         "order_id int, line_id text, ordinal int, kind text, gtin text, seller_number text, "
         "buyer_number text, description text, quantity int, unit text, price int?, price_base int?, "
-        "requested_on text?, document_id int",
+        "requested_on text?, schedule text, document_id int",
         _reference("order_line", "order_id", "orders.order_id"),
     )
     _table(
@@ -202,7 +202,7 @@ def _orders() -> None:
             "event",
             "accepted back_ordered rejected substituted cancelled despatched received short over "
             "damaged wrong invoiced credited delivered failed cancel_requested change_requested "
-            "returned changed confirmation_due confirmed",
+            "returned changed confirmation_due confirmed ready",
         ),
         standing="standing = 0 OR standing = 1",
     )
@@ -379,13 +379,13 @@ def _pieces() -> None:
         "piece_id id, customer_order_id int, line_id text, quantity int, wanted int, unit text, partner_id text, "
         "location text, mode text, state text, reservation_id text, order_id int?, order_line_id text, "
         "decision_id int?, promised_on text?, next_at int?, carrier text, service text, tracking text, "
-        "despatched int, delivered int, unit_cost int, reason text, at int",
+        "despatched int, delivered int, unit_cost int, passed int, lost int, inbound_id int?, reason text, at int",
         _reference("piece", "customer_order_id", "customer_order.customer_order_id"),
         rowid=True,
         state=_words(
             "state",
             "planned holding held ordering ordered accepted ready despatched delivered rejected released cancelling "
-            "cancelled in_doubt back_ordered waiting_human",
+            "cancelled in_doubt back_ordered waiting_human passed_on",
         ),
         quantity="quantity >= 0 AND wanted >= 0 AND wanted <= quantity",
     )
