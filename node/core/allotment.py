@@ -61,6 +61,9 @@ def blank_piece(piece_id: int, customer_order_id: int, line_id: str, quantity: i
         despatched=0,
         delivered=0,
         unit_cost=0,
+        passed=0,
+        lost=0,
+        inbound_id=None,
         reason="",
         at=at,
     )

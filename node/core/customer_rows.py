@@ -103,7 +103,7 @@ class PieceRow(NamedTuple):
     unit: str
     partner_id: str  # "" is our own company
     location: str
-    mode: str  # ship, collect, transfer, cross_dock, drop_ship, third_party
+    mode: str  # ship, collect, to_collect, transfer, cross_dock, drop_ship, third_party
     state: str
     reservation_id: str
     order_id: int | None
@@ -117,6 +117,9 @@ class PieceRow(NamedTuple):
     despatched: int
     delivered: int
     unit_cost: int
+    passed: int  # arrived where it goes on, and held by other pieces since
+    lost: int  # sent and lost: short or damaged on arrival, or a failed delivery that was given up
+    inbound_id: int | None  # the piece that brought these goods to where they go on
     reason: str
     at: int
 

@@ -1,4 +1,4 @@
-"""Effects of the documents that follow an order: despatch, receiving, delivery, returns, invoice and credit note.
+"""Effects of the documents that follow an order: despatch, receiving, returns, invoice and credit note.
 
 Which finding has which outcome, and why effects commute, is told in `node.core.order_book`.
 """
@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Package, ReferenceKind
 from node.core.document.fulfilment import (
     AdviceStatus,
-    DeliveryEvent,
-    DeliveryStatus,
     DespatchAdvice,
     ReceivingAdvice,
     ReceivingLine,
@@ -39,21 +37,26 @@ from node.errors import RefusedError
 
 __all__ = [
     "ANNOUNCED",
+    "EARLY",
+    "Moved",
     "credit",
-    "delivery",
     "despatch",
     "invoice",
     "order_named_in_header",
     "receive",
+    "record",
     "return_announced",
     "return_received",
+    "scaled_of",
 ]
 
 ANNOUNCED = "announced"
 """How the detail of a ``returned`` event begins while the goods are only announced."""
 
-_ARRIVED = frozenset({DeliveryEvent.DELIVERED, DeliveryEvent.COLLECTED})
-_FAILED = frozenset({DeliveryEvent.FAILED, DeliveryEvent.RETURNED})
+EARLY = "before its despatch"
+"""How the detail of a carrier's word begins, of quantity 0, while the despatch that it is about is not known; what
+follows names its packages. The despatch gives it its quantities, so that both orders of the two come to the same."""
+
 _DESPATCHED = frozenset({"despatched"})
 _PREPAYMENT = "386"
 _CORRECTED_INVOICE = "384"
@@ -61,7 +64,7 @@ _CREDIT_TYPE = "381"
 _SELF_BILLED = frozenset({"389", "261"})
 
 
-class _Piece(NamedTuple):
+class Moved(NamedTuple):
     """One thing that a document says about one order line."""
 
     state: OrderState
@@ -96,7 +99,8 @@ def _find(
     return state, line
 
 
-def _scaled(quantity: Quantity | None, line: OrderLineRow, path: str) -> int:
+def scaled_of(quantity: Quantity | None, line: OrderLineRow, path: str) -> int:
+    """A quantity in a line's unit, 0 for none. Raises Refused where it does not convert exactly."""
     if quantity is None:
         return 0
     try:
@@ -150,14 +154,14 @@ def _named_states(step: Step, document: Any) -> list[OrderState]:
     return list(seen.values())
 
 
-def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Piece], on: str | None) -> None:
+def record(step: Step, touched: list[OrderState], event: str, pieces: list[Moved], on: str | None) -> None:
     """Write the pieces down. An order of which nothing is said gets an event of quantity 0, by which a second delivery
     of the same document is known to be one, and people see that something was taken back."""
     reference = reference_of(step.header)
     spoken_of = {piece.state.order.order_id for piece in pieces}
     for state in touched:
         if state.order.order_id not in spoken_of and state.lines:
-            pieces.append(_Piece(state, next(iter(state.lines.values())), event, 0, "", "nothing", ""))
+            pieces.append(Moved(state, next(iter(state.lines.values())), event, 0, "", "nothing", ""))
     step.effects.events.extend(
         LineEventRow(
             piece.state.order.order_id,
@@ -177,7 +181,7 @@ def _record(step: Step, touched: list[OrderState], event: str, pieces: list[_Pie
     )
 
 
-def _over(step: Step, pieces: list[_Piece], kinds: frozenset[str], rule: str) -> None:
+def _over(step: Step, pieces: list[Moved], kinds: frozenset[str], rule: str) -> None:
     """Remark on lines of which more than ordered has now been despatched, received or invoiced."""
     tolerance = step.book.tolerances.quantity_over
     gone = frozenset(document for _, documents in step.effects.supersede for document in documents)
@@ -205,25 +209,41 @@ def despatch(step: Step, document: DespatchAdvice) -> None:
     whole = document.order or order_named_in_header(header)
     tracking = document.carriage.tracking if document.carriage else ""
     packed = _packed(document.packages)
-    pieces: list[_Piece] = []
+    pieces: list[Moved] = []
     for place, line in enumerate(document.lines):
         path = f"lines[{place}]"
         found = _find(step, line.order or whole, line.order_line_id, line.item, path)
         if found is None:
             continue
         _sent_by(step, found[0], "seller")
-        quantity = 0 if cancelled else _scaled(line.quantity, found[1], f"{path}.quantity")
+        quantity = 0 if cancelled else scaled_of(line.quantity, found[1], f"{path}.quantity")
         inside = packed.get(line.line_id)
         parts = _parts(quantity, found[1], inside, tracking) if inside else [(quantity, tracking)]
         for part, detail in parts:
-            pieces.append(_Piece(*found, "despatched", part, line.schedule_id, detail, path))
+            pieces.append(Moved(*found, "despatched", part, line.schedule_id, detail, path))
+    pieces += _told_before(pieces, reference_of(header))
     on = document.despatched_at.date().isoformat() if document.despatched_at else None
-    _record(step, touched, "despatched", pieces, on)
+    record(step, touched, "despatched", pieces, on)
     _over(step, pieces, _DESPATCHED, "over-despatched")
     _unconfirmed(step, pieces)
 
 
-def _unconfirmed(step: Step, pieces: list[_Piece]) -> None:
+def _told_before(pieces: list[Moved], reference: str) -> list[Moved]:
+    """What the carrier has said of these goods already."""
+    found = []
+    for piece in pieces:
+        own = set(piece.detail.split())
+        for e in piece.state.events:
+            if not e.standing or e.quantity or not e.detail.startswith(EARLY) or e.schedule_id not in ("", reference):
+                continue
+            named = set(e.detail.removeprefix(EARLY).split())
+            if piece.quantity and (not named or not own or named & own):
+                found.append(piece._replace(event=e.event, schedule_id=reference))
+                break
+    return found
+
+
+def _unconfirmed(step: Step, pieces: list[Moved]) -> None:
     """Remark on lines that are despatched while the buyer has still to confirm what the answer changed."""
     told: set[tuple[int, str]] = set()
     for piece in pieces:
@@ -253,7 +273,7 @@ def _parts(
     parts: list[tuple[int, str]] = []
     left = quantity
     for content, name in packed:
-        part = min(left, _scaled(content, row, "packages") if content else left)
+        part = min(left, scaled_of(content, row, "packages") if content else left)
         if part > 0:
             parts.append((part, name if tracking in name.split() else f"{tracking} {name}".strip()))
             left -= part
@@ -271,7 +291,7 @@ def receive(step: Step, document: ReceivingAdvice) -> None:
     if touched is None:
         return
     whole = document.order or order_named_in_header(header)
-    pieces: list[_Piece] = []
+    pieces: list[Moved] = []
     for place, line in enumerate(document.lines):
         path = f"lines[{place}]"
         found = _find(step, line.order or whole, line.order_line_id, line.item, path)
@@ -280,11 +300,11 @@ def receive(step: Step, document: ReceivingAdvice) -> None:
         _sent_by(step, found[0], "buyer")
         detail = reason_text(line.reason)
         for event, stated in _arrivals(line):
-            quantity = 0 if cancelled else _scaled(stated, found[1], f"{path}.{event}")
+            quantity = 0 if cancelled else scaled_of(stated, found[1], f"{path}.{event}")
             if quantity or event == "received":
-                pieces.append(_Piece(*found, event, quantity, "", detail, path))
+                pieces.append(Moved(*found, event, quantity, "", detail, path))
     on = document.received_at.date().isoformat() if document.received_at else None
-    _record(step, touched, "received", pieces, on)
+    record(step, touched, "received", pieces, on)
     _over(step, pieces, frozenset({"received", "over", "damaged", "wrong"}), "over-received")
 
 
@@ -298,41 +318,6 @@ def _arrivals(line: ReceivingLine) -> tuple[tuple[str, Quantity | None], ...]:
     )
 
 
-def delivery(step: Step, document: DeliveryStatus) -> None:
-    """The carrier delivered, or failed to deliver, what a despatch carried; either party may pass it on."""
-    if document.event in _ARRIVED:
-        event = "delivered"
-    elif document.event in _FAILED:
-        event = "failed"
-    else:
-        return
-    key = document.order or order_named_in_header(document.header)
-    if key is None:
-        return
-    state = named_order(step, key, "order")
-    if step.document_id in state.documents:
-        return
-    carried_by = reference_of(document.despatch) if document.despatch else ""
-    carried = [
-        e
-        for e in state.events
-        if e.standing and e.event == "despatched" and e.quantity and carried_by in ("", e.reference)
-    ]
-    named = {name for name in (*document.sscc, document.tracking) if name}
-    if named and any(len(e.detail.split()) > 0 for e in carried):
-        carried = [e for e in carried if named & set(e.detail.split())]
-    if not carried:
-        step.remark("unknown-despatch", "despatch", f"nothing was despatched as {carried_by or sorted(named)}")
-    parts = {(e.line_id, e.reference, e.detail) for e in carried}
-    # The schedule_id of such an event is the despatch's number, so that a later status of the same goods finds it.
-    step.effects.replace_where(
-        state, lambda e: e.event in ("delivered", "failed") and (e.line_id, e.schedule_id, e.detail) in parts
-    )
-    on = document.occurred_at.date().isoformat() if document.occurred_at else None
-    pieces = [_Piece(state, state.lines[e.line_id], event, e.quantity, e.reference, e.detail, "") for e in carried]
-    _record(step, [state], event, pieces, on)
-
-
 def return_announced(step: Step, document: ReturnAnnouncement) -> None:
     """Goods will come back; nothing has arrived yet."""
     header = step.header
@@ -340,7 +325,7 @@ def return_announced(step: Step, document: ReturnAnnouncement) -> None:
     if touched is None:
         return
     whole = document.order or order_named_in_header(header)
-    pieces: list[_Piece] = []
+    pieces: list[Moved] = []
     for place, line in enumerate(document.lines):
         path = f"lines[{place}]"
         found = _find(step, line.order or whole, line.order_line_id, line.item, path)
@@ -352,9 +337,9 @@ def return_announced(step: Step, document: ReturnAnnouncement) -> None:
         # already (a later revision, a receipt that crossed this) are not announced any more.
         name = f"{reference_of(header)} {line.line_id}"
         standing = int(not any(e.schedule_id == name and _is_back(e) for e in found[0].events))
-        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
-        pieces.append(_Piece(*found, "returned", quantity, name, detail, path, standing))
-    _record(step, touched, "returned", pieces, None)
+        quantity = scaled_of(line.quantity, found[1], f"{path}.quantity")
+        pieces.append(Moved(*found, "returned", quantity, name, detail, path, standing))
+    record(step, touched, "returned", pieces, None)
 
 
 def return_received(step: Step, document: ReturnReceipt) -> None:
@@ -367,7 +352,7 @@ def return_received(step: Step, document: ReturnReceipt) -> None:
     _sent_by(step, state, "seller")
     announced_as = reference_of(document.announcement) if document.announcement else ""
     announced = {e.schedule_id: e for e in state.events if e.event == "returned" and not _is_back(e)}
-    pieces: list[_Piece] = []
+    pieces: list[Moved] = []
     for place, line in enumerate(document.lines):
         path = f"lines[{place}]"
         name = f"{announced_as} {line.return_line_id}" if announced_as and line.return_line_id else ""
@@ -376,12 +361,12 @@ def return_received(step: Step, document: ReturnReceipt) -> None:
         assert found is not None
         word = _word(line.disposition.value)
         detail = f"{word}: {reason_text(line.reason)}".rstrip(": ")
-        quantity = _scaled(line.quantity, found[1], f"{path}.quantity")
-        pieces.append(_Piece(*found, "returned", quantity, name, detail, path))
+        quantity = scaled_of(line.quantity, found[1], f"{path}.quantity")
+        pieces.append(Moved(*found, "returned", quantity, name, detail, path))
     settled = {piece.schedule_id for piece in pieces if piece.schedule_id}
     step.effects.replace_where(state, lambda e: e.event == "returned" and e.schedule_id in settled and not _is_back(e))
     on = document.received_at.date().isoformat() if document.received_at else None
-    _record(step, touched, "returned", pieces, on)
+    record(step, touched, "returned", pieces, on)
 
 
 def _is_back(event: LineEventRow) -> bool:
@@ -421,7 +406,7 @@ def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
         return
     whole = document.order or order_named_in_header(header)
     biller = "buyer" if document.type_code in _SELF_BILLED else "seller"
-    pieces: list[_Piece] = []
+    pieces: list[Moved] = []
     for place, line in enumerate(document.lines):
         key = line.order or whole
         path = f"lines[{place}]"
@@ -435,8 +420,8 @@ def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
             continue
         _sent_by(step, found[0], biller)
         # Catch weight is billed as weighed, and counted as ordered.
-        quantity = _scaled(line.delivered_quantity or line.quantity, found[1], f"{path}.quantity")
-        pieces.append(_Piece(*found, event, quantity, "", "", path))
-    _record(step, touched, event, pieces, document.issued_on.isoformat() if document.issued_on else None)
+        quantity = scaled_of(line.delivered_quantity or line.quantity, found[1], f"{path}.quantity")
+        pieces.append(Moved(*found, event, quantity, "", "", path))
+    record(step, touched, event, pieces, document.issued_on.isoformat() if document.issued_on else None)
     if event == "invoiced":
         _over(step, pieces, kinds, "over-invoiced")

@@ -20,7 +20,9 @@ DespatchAdvice         despatched (detail: tracking number, SSCC). A later revis
                        CANCELLED, replaces it whole.
 ReceivingAdvice        received, short, over, damaged, wrong; corrected and cancelled likewise.
 DeliveryStatus         delivered or failed, for what the named despatch (or its named packages) carried; the latest
-                       one stands. Other carrier events move no quantity.
+                       one stands. It may come before its despatch. READY_FOR_COLLECTION: ready, so much of a line
+                       in all. COLLECTED, or FAILED, of what was never despatched: delivered, or failed, what lay
+                       ready. Other carrier events move no quantity.
 ReturnAnnouncement     returned, detail "announced"; the ReturnReceipt that names it replaces it.
 ReturnReceipt          returned, detail the disposition.
 Invoice                invoiced, and nothing for a prepayment (386); 384 replaces the invoice that it corrects.
@@ -48,7 +50,9 @@ over-received
 over-invoiced
 unconfirmed            taken      goods are on their way before the buyer has confirmed a changed answer
 outside-tolerance      taken      our own answer: by the terms that the buyer has told us, it will have to confirm
-unknown-despatch       taken      a carrier event for a despatch, or a package, that was never advised
+unknown-despatch       taken      a carrier event for a despatch, or a package, that was not advised yet
+over-ready             taken      more lies ready to be collected than is ordered
+over-collected         taken      more was collected than lay ready
 =====================  =========  =====================================================================================
 
 Documents of the two directions may cross, so the two sides apply them in different orders; what stands in the end is
@@ -62,6 +66,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from node.core.delivery_effects import delivery
 from node.core.document import Document
 from node.core.document.common import DocumentHeader, DocumentKey, ReferenceKind
 from node.core.document.fulfilment import (
@@ -75,7 +80,7 @@ from node.core.document.invoice import CreditNote, Invoice
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderResponse
 from node.core.document.terms import ApplicationResponse
 from node.core.finding import Finding
-from node.core.goods_effects import credit, delivery, despatch, invoice, receive, return_announced, return_received
+from node.core.goods_effects import credit, despatch, invoice, receive, return_announced, return_received
 from node.core.order_answer import response, verdict
 from node.core.order_effects import cancellation, change, order
 from node.core.order_state import (

@@ -279,6 +279,9 @@ def check_delivery(checks: Checks, document: DeliveryStatus) -> None:
         checks.add("event-missing", "event", "what happened was expected, such as DELIVERED or FAILED")
     if document.despatch is None and document.order is None and not document.tracking and not document.sscc:
         checks.add("order-missing", "despatch", "a despatch advice, order, tracking number or SSCC was expected")
+    checks.ids([line.order_line_id for line in document.lines], "lines")
+    for place, line in enumerate(document.lines):
+        checks.quantity(line.quantity, f"lines[{place}].quantity", zero=True)
     checks.day(document.occurred_at, "occurred_at")
     checks.location(document.location, "location")
 

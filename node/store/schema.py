@@ -254,7 +254,7 @@ ORDER_LINE = _table(
 EVENTS = (
     *("accepted", "back_ordered", "rejected", "substituted", "cancelled", "despatched", "received", "short", "over"),
     *("damaged", "wrong", "invoiced", "credited", "delivered", "failed", "cancel_requested", "change_requested"),
-    *("returned", "changed", "confirmation_due", "confirmed"),
+    *("returned", "changed", "confirmation_due", "confirmed", "ready"),
 )
 
 # The last column only says in which order the events came.
@@ -408,7 +408,7 @@ PIECE = _table(
     _words(
         "state",
         *("planned", "holding", "held", "ordering", "ordered", "accepted", "ready", "despatched", "delivered"),
-        *("rejected", "released", "cancelling", "cancelled", "in_doubt", "back_ordered", "waiting_human"),
+        *("rejected", "released", "cancelling", "cancelled", "in_doubt", "back_ordered", "waiting_human", "passed_on"),
     ),
     sa.CheckConstraint("quantity >= 0 AND wanted >= 0 AND wanted <= quantity", name="quantity"),
     _index("ix_piece_customer_order", "customer_order_id", "piece_id"),

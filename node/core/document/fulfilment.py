@@ -162,8 +162,16 @@ class ReceivingAdvice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeliveryLine:
+    """How much of an order line a delivery status is about."""
+
+    order_line_id: str = ""
+    quantity: Quantity | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryStatus:
-    """What the carrier says happened; consumers send no receiving advice."""
+    """What the carrier, or a store, says happened; consumers send no receiving advice."""
 
     header: DocumentHeader | None = None
     despatch: DocumentKey | None = None
@@ -176,6 +184,8 @@ class DeliveryStatus:
     tracking: str = ""
     # Proof of delivery: media and hash are in the header's attachments; who signed is personal data.
     signed_personal_key: str = ""
+    # Empty: all that the despatch carried; of goods to collect, all that is ready, or is to be.
+    lines: tuple[DeliveryLine, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

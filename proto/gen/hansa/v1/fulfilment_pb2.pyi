@@ -438,8 +438,33 @@ class ReceivingAdvice(_message.Message):
 Global___ReceivingAdvice: _TypeAlias = ReceivingAdvice  # noqa: Y015
 
 @_typing.final
+class DeliveryLine(_message.Message):
+    """How much of an order line a delivery status is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_LINE_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    order_line_id: _builtins.str
+    @_builtins.property
+    def quantity(self) -> _common_pb2.Quantity: ...
+    def __init__(
+        self,
+        *,
+        order_line_id: _builtins.str = ...,
+        quantity: _common_pb2.Quantity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_line_id", b"order_line_id", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryLine: _TypeAlias = DeliveryLine  # noqa: Y015
+
+@_typing.final
 class DeliveryStatus(_message.Message):
-    """What the carrier says happened; consumers send no receiving advice."""
+    """What the carrier, or a store, says happened; consumers send no receiving advice."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -453,6 +478,7 @@ class DeliveryStatus(_message.Message):
     SSCC_FIELD_NUMBER: _builtins.int
     TRACKING_FIELD_NUMBER: _builtins.int
     SIGNED_PERSONAL_KEY_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
     event: Global___DeliveryEvent.ValueType
     tracking: _builtins.str
     signed_personal_key: _builtins.str
@@ -471,6 +497,10 @@ class DeliveryStatus(_message.Message):
     def reason(self) -> _common_pb2.Reason: ...
     @_builtins.property
     def sscc(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryLine]:
+        """Empty: all that the despatch carried; of goods to collect, all that is ready, or is to be."""
+
     def __init__(
         self,
         *,
@@ -484,10 +514,11 @@ class DeliveryStatus(_message.Message):
         sscc: _abc.Iterable[_builtins.str] | None = ...,
         tracking: _builtins.str = ...,
         signed_personal_key: _builtins.str = ...,
+        lines: _abc.Iterable[Global___DeliveryLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "header", b"header", "location", b"location", "occurred_at", b"occurred_at", "order", b"order", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "event", b"event", "header", b"header", "location", b"location", "occurred_at", b"occurred_at", "order", b"order", "reason", b"reason", "signed_personal_key", b"signed_personal_key", "sscc", b"sscc", "tracking", b"tracking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["despatch", b"despatch", "event", b"event", "header", b"header", "lines", b"lines", "location", b"location", "occurred_at", b"occurred_at", "order", b"order", "reason", b"reason", "signed_personal_key", b"signed_personal_key", "sscc", b"sscc", "tracking", b"tracking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
