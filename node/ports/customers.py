@@ -1,4 +1,4 @@
-"""What the process of customer orders needs of a store, as a protocol; `node.ports` has the others."""
+"""The store of customer orders: what their process needs of it."""
 
 from __future__ import annotations
 
