@@ -300,13 +300,11 @@ def _take_report(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) 
 def _put_stock(tx: Transaction, ctx: Context, rows: list[StockRow], basis: str, pulled: Pulled) -> None:
     pulled.stock_lines += len(rows)
     pulled.wake |= {row.partner_id for row in tx.partners.all() if row.state == "confirmed"}
-    if not ctx.settings.replenishment.rules:
-        inventory.put_own(tx, ctx, rows, basis)
-        return
-    before = replenishment.awaited(tx, [row.item_key for row in rows])
+    before = replenishment.awaited(tx, [row.item_key for row in rows]) if ctx.settings.replenishment.rules else []
     changed = inventory.put_own(tx, ctx, rows, basis)
-    replenishment.arrived(tx, before)
-    pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
+    if ctx.settings.replenishment.rules:
+        replenishment.arrived(tx, before)
+        pulled.wake |= replenishment.check_items(tx, ctx, {key: [] for key in changed})
     notices.supply_changed(tx, ctx, changed)
 
 

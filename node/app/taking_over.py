@@ -12,6 +12,7 @@ from dataclasses import replace
 from node import wire
 from node.app.context import Context
 from node.app.customer_orders import Origin, capture
+from node.app.site_facts import site_settings
 from node.core.allotment import blank_piece
 from node.core.customer_rows import CustomerLineRow, ProcessEventRow
 from node.core.document import Document, header_of
@@ -133,7 +134,11 @@ def _made(own: str, number: str, partner_id: str, order: Order, header: Document
 
 
 def _use_holds(tx: Transaction, ctx: Context, customer_order_id: int, row: OrderRow) -> None:
-    """What the order takes up of holds on our own stock is sourced already."""
+    """What the order takes up of holds on our own stock is sourced already.
+
+    A place that sends nothing (`ships = false`) only promises what others send for us: its holds are kept, and the
+    goods are sourced.
+    """
     held = [one for one in tx.reservations.of_orders([row.order_id]) if one.state == "confirmed" and one.granted]
     order = tx.customer_orders.get([customer_order_id])[customer_order_id]
     if not held or not order.approved:
@@ -142,7 +147,8 @@ def _use_holds(tx: Transaction, ctx: Context, customer_order_id: int, row: Order
     now, pieces = ctx.now_micros(), []
     for one in held:
         line = lines.get(one.line_id)
-        if line is None or one.unit != line.unit:
+        site = site_settings(ctx, "", one.location)
+        if line is None or one.unit != line.unit or (site is not None and not site.ships):
             continue
         quantity = min(one.granted, line.quantity)
         blank = blank_piece(
