@@ -264,7 +264,9 @@ def _order_commands(add: Group) -> None:
     )
     receive.add_argument("--damaged", action="append", default=[], metavar="LINE=QTY", help="of these, damaged")
     invoice = _by_hand(add("invoice", "invoice what was despatched and not yet invoiced"), order=True)
-    invoice.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help="without: all of it")
+    invoice.add_argument(
+        "--line", action="append", default=[], metavar="LINE=QTY[@PRICE]", help="without: all of it, as agreed"
+    )
     invoice.add_argument("--tax", metavar="PERCENT", help="VAT rate of all lines (category S)")
     invoice.add_argument("--due", metavar="DATE", help="when it is to be paid")
     change = _by_hand(add("change", "ask for other quantities or prices of an order of ours"), order=True, reason=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from node.core.rows import OrderLineRow
 
-__all__ = ["Asked", "Days", "as_text", "asked_of", "days_apart", "latest_first"]
+__all__ = ["Asked", "Days", "as_text", "asked_of", "days_apart", "latest_first", "resized"]
 
 Days = tuple[str, str]
 """A day asked for and the day promised for it, as ISO text."""
@@ -39,6 +39,19 @@ def asked_of(row: OrderLineRow) -> list[Asked]:
     rest = row.quantity - sum(one.quantity for one in pieces)
     if rest > 0:
         pieces.append(Asked(row.requested_on if not pieces else pieces[-1].on, rest, ""))
+    return pieces
+
+
+def resized(row: OrderLineRow, quantity: int) -> list[Asked]:
+    """The pieces when so much of the line is wanted: less is taken from what is asked for last, more is added there."""
+    pieces, left = [], quantity
+    for one in asked_of(row):
+        part = min(one.quantity, left)
+        left -= part
+        if part:
+            pieces.append(one._replace(quantity=part))
+    if left and pieces:
+        pieces[-1] = pieces[-1]._replace(quantity=pieces[-1].quantity + left)
     return pieces
 
 

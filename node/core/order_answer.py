@@ -6,6 +6,7 @@ Which finding has which outcome, and why effects commute, is told in `node.core.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from node.core.asked import Asked, asked_of, days_apart
 from node.core.decimals import SCALE
@@ -19,6 +20,7 @@ from node.core.order_state import (
     OrderState,
     Refused,
     Step,
+    confirmation_of,
     date_of,
     reason_text,
     reference_of,
@@ -29,7 +31,7 @@ from node.core.rows import LineEventRow, OrderLineRow
 from node.core.tolerance import Difference, Ratio, breaches, difference_of, exceeds
 from node.errors import RefusedError
 
-__all__ = ["response", "verdict"]
+__all__ = ["agreed_price", "response", "verdict"]
 
 _EVENT_OF = {
     ScheduleOutcome.ACCEPTED: "accepted",
@@ -331,6 +333,20 @@ class _Answer:
         """A piece's promised day: its own, else the response's."""
         own = date_of(dates) if dates else None
         return own or (date_of(self.document.dates) if self.document.dates else None) or otherwise
+
+
+def agreed_price(row: OrderLineRow, standing: Iterable[LineEventRow]) -> tuple[Ratio | None, bool]:
+    """A line's price as it stands, and whether the buyer has still to confirm it; None where nobody named one.
+
+    The answer's price counts as soon as nobody objects: silence means yes. `standing` are the line's standing events.
+    """
+    events = list(standing)
+    ordered = None if row.price is None else Ratio(row.price, row.price_base or _ONE)
+    said = [Difference.of_text(event.detail).price for event in events if event.event == "changed"]
+    answered = next((price[1] for price in reversed(said) if price), None)
+    if answered is None:
+        return ordered, False
+    return answered, confirmation_of(events) in ("due", "refused")
 
 
 def _promised(coming: list[LineEventRow]) -> list[tuple[str | None, int]]:

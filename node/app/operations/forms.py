@@ -11,9 +11,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from node.core.asked import Asked, resized
 from node.core.decimals import format_decimal, from_scaled, parse_decimal, to_scaled
 from node.core.incoterms import INCOTERMS
-from node.core.money import Money
 from node.core.order_state import confirmation_of
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
@@ -23,19 +23,20 @@ __all__ = [
     "Standing",
     "cancellation",
     "change",
+    "chosen",
     "delivery",
     "despatch",
-    "invoice",
+    "item_of",
+    "line_of",
     "pieces_of",
     "place",
+    "quantity_of",
     "receiving",
     "response",
     "to_confirm",
 ]
 
 Fields = dict[str, Any]
-COMMERCIAL_INVOICE = "380"
-"""UNCL1001."""
 
 _ARRIVED = ("received", "short", "damaged", "wrong")
 
@@ -167,7 +168,7 @@ def response(
     """
     if accept + reject + bool(pieces) != 1:
         raise RefusedError("accept, reject, or lines: exactly one of them", code="bad-argument")
-    if not reason and (reject or any(to_scaled(one.quantity) < _line(standing, one).quantity for one in pieces)):
+    if not reason and (reject or any(to_scaled(one.quantity) < line_of(standing, one).quantity for one in pieces)):
         raise RefusedError("who says no or less says why", code="bad-argument", hint="--reason TEXT")
     fields: Fields = {"order": standing.key(), "outcome": "REJECTED" if reject else "ACCEPTED"}
     if reason:
@@ -183,7 +184,7 @@ def response(
             if one.quantity
         ]
     if pieces:
-        fields["lines"] = [_answer(_line(standing, one), one, reason, deliver) for one in pieces]
+        fields["lines"] = [_answer(line_of(standing, one), one, reason, deliver) for one in pieces]
         whole = all(len(one["schedule"]) == 1 for one in fields["lines"])
         fields["outcome"] = "ACCEPTED" if whole else "CHANGED"
     return fields
@@ -203,7 +204,7 @@ def _answer(line: OrderLineRow, said: Pieces, reason: str, deliver: date | None)
 
 
 def _piece(quantity: int, unit: str, outcome: str, on: date | None) -> Fields:
-    piece: Fields = {"quantity": _quantity(quantity, unit), "outcome": outcome}
+    piece: Fields = {"quantity": quantity_of(quantity, unit), "outcome": outcome}
     if on:
         piece["dates"] = _dates(on)
     return piece
@@ -213,7 +214,7 @@ def despatch(
     standing: Standing, pieces: Sequence[Pieces], now: datetime, *, carrier: str, tracking: str, deliver: date | None
 ) -> Fields:
     """A DespatchAdvice: of the lines named, or of all that is agreed and not yet on its way."""
-    chosen = _chosen(standing, pieces, lambda line: standing.agreed(line) - standing.total(line, "despatched"))
+    these = chosen(standing, pieces, lambda line: standing.agreed(line) - standing.total(line, "despatched"))
     fields: Fields = {
         "status": "ORIGINAL",
         "order": standing.key(),
@@ -222,10 +223,10 @@ def despatch(
             {
                 "line_id": str(index),
                 "order_line_id": line.line_id,
-                "item": _item(line),
-                "quantity": _quantity(quantity, line.unit),
+                "item": item_of(line),
+                "quantity": quantity_of(quantity, line.unit),
             }
-            for index, (line, quantity) in enumerate(chosen, 1)
+            for index, (line, quantity) in enumerate(these, 1)
         ],
     }
     if carrier or tracking:
@@ -239,89 +240,25 @@ def receiving(
     standing: Standing, pieces: Sequence[Pieces], damaged: Sequence[Pieces], now: datetime, *, reason: str
 ) -> Fields:
     """A ReceivingAdvice: of the lines named, or of all that is on its way."""
-    chosen = _chosen(
-        standing, pieces, lambda line: standing.total(line, "despatched") - standing.total(line, *_ARRIVED)
-    )
+    these = chosen(standing, pieces, lambda line: standing.total(line, "despatched") - standing.total(line, *_ARRIVED))
     broken = {one.line: to_scaled(one.quantity) for one in damaged}
     for one in damaged:
-        _line(standing, one)
+        line_of(standing, one)
     lines = []
-    for index, (line, quantity) in enumerate(chosen, 1):
+    for index, (line, quantity) in enumerate(these, 1):
         bad = broken.pop(line.line_id, 0)
         if not 0 <= bad <= quantity:
             raise RefusedError(f"line {line.line_id}: {_text(quantity)} arrived", code="bad-argument")
-        told: Fields = {"line_id": str(index), "order_line_id": line.line_id, "item": _item(line)}
+        told: Fields = {"line_id": str(index), "order_line_id": line.line_id, "item": item_of(line)}
         if quantity > bad:
-            told["accepted"] = _quantity(quantity - bad, line.unit)
+            told["accepted"] = quantity_of(quantity - bad, line.unit)
         if bad:
-            told["damaged"] = _quantity(bad, line.unit)
+            told["damaged"] = quantity_of(bad, line.unit)
             told["reason"] = _reason(reason or "damaged on arrival")
         lines.append(told)
     if broken:
         raise RefusedError(f"line {min(broken)}: nothing of it arrives now", code="bad-argument")
     return {"status": "ORIGINAL", "order": standing.key(), "received_at": _instant(now), "lines": lines}
-
-
-def invoice(
-    standing: Standing,
-    pieces: Sequence[Pieces],
-    today: date,
-    *,
-    tax: Decimal,
-    due: date | None,
-    parties: Sequence[Fields],
-) -> Fields:
-    """An Invoice at the order's prices: of the lines named, or of all that was despatched and not yet invoiced.
-
-    `tax` is the VAT rate of all lines in percent, category S (EN 16931, BT-151); 0 makes category Z.
-    """
-    currency = standing.order.currency
-    chosen = _chosen(
-        standing, pieces, lambda line: standing.total(line, "despatched") - standing.total(line, "invoiced")
-    )
-    vat = {"category": "S" if tax else "Z", "rate": format_decimal(tax), "scheme": "VAT"}
-    lines, net = [], Money.zero(currency) if currency else None
-    for index, (line, quantity) in enumerate(chosen, 1):
-        if line.price is None or net is None:
-            raise RefusedError(
-                f"line {line.line_id} was ordered without a price", code="no-price", hint="give the invoice as --file"
-            )
-        base = line.price_base or to_scaled(Decimal(1))
-        amount = _amount(line.price * quantity // base, currency)
-        net += amount
-        lines.append(
-            {
-                "line_id": str(index),
-                "order_line_id": line.line_id,
-                "item": _item(line),
-                "quantity": _quantity(quantity, line.unit),
-                "price": _price(line, currency),
-                "line_amount": _money(amount),
-                "tax": vat,
-            }
-        )
-    assert net is not None
-    owed = _amount(to_scaled(net.amount) * to_scaled(tax) // to_scaled(Decimal(100)), currency)
-    fields: Fields = {
-        "header": {"parties": list(parties)},
-        "type_code": COMMERCIAL_INVOICE,
-        "currency": currency,
-        "issued_on": today.isoformat(),
-        "order": standing.key(),
-        "lines": lines,
-        "tax_subtotals": [{"tax": vat, "taxable": _money(net), "amount": _money(owed)}],
-        "totals": {
-            "lines": _money(net),
-            "without_tax": _money(net),
-            "tax": _money(owed),
-            "with_tax": _money(net + owed),
-            "payable": _money(net + owed),
-        },
-        "legal_status": "ORIGINAL",
-    }
-    if due:
-        fields["due_on"] = due.isoformat()
-    return fields
 
 
 def change(standing: Standing, pieces: Sequence[Pieces], *, reason: str) -> Fields:
@@ -331,18 +268,20 @@ def change(standing: Standing, pieces: Sequence[Pieces], *, reason: str) -> Fiel
     currency = standing.order.currency
     lines = []
     for one in pieces:
-        row = _line(standing, one)
+        row = line_of(standing, one)
         line: Fields = {
             "line_id": row.line_id,
-            "item": _item(row),
+            "item": item_of(row),
             "quantity": {"value": format_decimal(one.quantity), "unit": row.unit},
         }
         if one.price is not None:
             line["price"] = {"amount": {"amount": format_decimal(one.price), "currency": currency}}
         elif row.price is not None:
             line["price"] = _price(row, currency)
-        if on := one.on.isoformat() if one.on else row.requested_on:
+        if on := one.on.isoformat() if one.on else "" if row.schedule else row.requested_on:
             line["dates"] = [{"qualifier": "DELIVER", "on": on}]
+        elif row.schedule:
+            line["schedule"] = [_asked(piece, row.unit) for piece in resized(row, to_scaled(one.quantity))]
         lines.append(line)
     fields: Fields = {
         "order": standing.key(),
@@ -352,6 +291,13 @@ def change(standing: Standing, pieces: Sequence[Pieces], *, reason: str) -> Fiel
     }
     if reason:
         fields["reason"] = _reason(reason)
+    return fields
+
+
+def _asked(piece: Asked, unit: str) -> Fields:
+    fields: Fields = {"schedule_id": piece.schedule_id, "quantity": quantity_of(piece.quantity, unit)}
+    if piece.on:
+        fields["dates"] = _dates(date.fromisoformat(piece.on))
     return fields
 
 
@@ -407,27 +353,27 @@ def _not_waiting(what: str, word: str, number: str) -> RefusedError:
     )
 
 
-def _chosen(
+def chosen(
     standing: Standing, pieces: Sequence[Pieces], rest: Callable[[OrderLineRow], int]
 ) -> list[tuple[OrderLineRow, int]]:
     """The lines named with their quantities, or every line with what is left of it."""
     if pieces:
-        chosen = [(_line(standing, one), to_scaled(one.quantity)) for one in pieces]
-        for line, quantity in chosen:
+        named = [(line_of(standing, one), to_scaled(one.quantity)) for one in pieces]
+        for line, quantity in named:
             if quantity <= 0:
                 raise RefusedError(f"line {line.line_id}: a quantity above 0 is expected", code="bad-argument")
-        return chosen
-    chosen = [(line, left) for line in standing.lines if (left := rest(line)) > 0]
-    if not chosen:
+        return named
+    open_ = [(line, left) for line in standing.lines if (left := rest(line)) > 0]
+    if not open_:
         raise RefusedError(
             f"nothing of order {standing.order.number} is left for this",
             code="nothing-left",
             hint=f"see: hansa order show {standing.order.number}",
         )
-    return chosen
+    return open_
 
 
-def _line(standing: Standing, said: Pieces) -> OrderLineRow:
+def line_of(standing: Standing, said: Pieces) -> OrderLineRow:
     """The line of this id, or the only one with this item number."""
     for line in standing.lines:
         if line.line_id == said.line:
@@ -445,7 +391,8 @@ def _no_line(standing: Standing, name: str) -> RefusedError:
     )
 
 
-def _item(line: OrderLineRow) -> Fields:
+def item_of(line: OrderLineRow) -> Fields:
+    """A line's item, by every number that it was ordered by."""
     named = {
         "gtin": line.gtin,
         "seller_number": line.seller_number,
@@ -458,7 +405,7 @@ def _item(line: OrderLineRow) -> Fields:
 def _price(line: OrderLineRow, currency: str) -> Fields:
     price: Fields = {"amount": {"amount": _text(line.price or 0), "currency": currency}}
     if line.price_base:
-        price["base_quantity"] = _quantity(line.price_base, line.unit)
+        price["base_quantity"] = quantity_of(line.price_base, line.unit)
     return price
 
 
@@ -466,17 +413,9 @@ def _text(scaled: int) -> str:
     return format_decimal(from_scaled(scaled))
 
 
-def _quantity(scaled: int, unit: str) -> Fields:
+def quantity_of(scaled: int, unit: str) -> Fields:
+    """A scaled quantity as a document says it."""
     return {"value": _text(scaled), "unit": unit}
-
-
-def _money(money: Money) -> Fields:
-    return {"amount": format_decimal(money.amount), "currency": money.currency}
-
-
-def _amount(scaled: int, currency: str) -> Money:
-    """A scaled amount in whole cents. What was cut off behind its sixth decimal cannot change how it is rounded."""
-    return Money(from_scaled(scaled), currency).rounded()
 
 
 def _dates(on: date) -> list[Fields]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from node import wire
 from node.app import customer_status, internal, orders, terms
-from node.app.operations import customer_orders, forms
+from node.app.operations import billing, customer_orders, forms
 from node.app.operations.registry import Host, operation
 from node.app.submit import Submission, submit
 from node.core.document.common import DocumentKey, Reason
@@ -186,7 +186,7 @@ def order_invoice(
     due: date | None = None,
     fields: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Invoice the lines named, or all that was despatched and not invoiced, at the order's prices."""
+    """Invoice the lines named, or all that was despatched and not invoiced, at the agreed prices."""
     pieces = forms.pieces_of(lines or [], "lines")
     if fields is None and tax is None:
         raise RefusedError("an invoice states its VAT rate", code="bad-argument", hint="--tax 19, or --tax 0")
@@ -195,7 +195,7 @@ def order_invoice(
     def make(tx: Transaction, standing: forms.Standing) -> Fields:
         own = tx.partners.own().partner_id
         parties = [{"role": "SELLER", "id": own}, {"role": "BUYER", "id": standing.order.partner_id}]
-        return forms.invoice(standing, pieces, today, tax=tax or Decimal(0), due=due, parties=parties)
+        return billing.invoice(standing, pieces, today, tax=tax or Decimal(0), due=due, parties=parties)
 
     return _follow(host, "Invoice", order, partner, number, fields, make)
 
