@@ -254,9 +254,9 @@ class Reserves(Protocol):
         """
         ...
 
-    def confirm_hold(self, hold: Hold, order: str) -> None:
-        """The order of this number has taken up `quantity` of the hold, and is in the system already; what is left
-        of the hold is free."""
+    def confirm_hold(self, hold: Hold, order: str, taken: Decimal) -> None:
+        """The order of this number has taken up so much of the hold, and is in the system already; what is left of
+        the hold is free."""
         ...
 
     def release_hold(self, hold: Hold) -> None:

@@ -75,14 +75,15 @@ class SqlHolds:
             self._set(connection, hold, _TAKEN, answer or hold.reservation_id)
         return HoldAnswer(answer or hold.reservation_id)
 
-    def end(self, hold: Hold, order: str) -> None:
-        """Turn a hold into that of an order, or give it back where `order` is empty. Twice has no second effect."""
-        statements = (order and self._statements.confirm) or self._statements.release
+    def end(self, hold: Hold, order: str | None = None, taken: Decimal = Decimal(0)) -> None:
+        """Turn a hold into that of an order, or give it back where none is named. Twice has no second effect."""
+        statements = self._statements.confirm if order is not None else ()
         with self._engine.begin() as connection:
             known = self._claim(connection, hold, _ENDED)
             if known is None or known[0] == _ENDED:
                 return  # never taken, and never will be now; or ended before
-            self._run(connection, statements, {**_values(hold), "reference": known[1], "order": order})
+            values = {**_values(hold), "reference": known[1], "order": order or "", "taken": taken}
+            self._run(connection, statements or self._statements.release, values)
             self._set(connection, hold, _ENDED, known[1])
 
     def _claim(self, connection: Connection, hold: Hold, kind: str) -> tuple[str, str] | None:
@@ -147,6 +148,7 @@ def _values(hold: Hold) -> dict[str, Any]:
         "until": hold.until,
         "reference": "",
         "order": "",
+        "taken": Decimal(0),
     }
 
 

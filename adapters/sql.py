@@ -226,15 +226,15 @@ class SqlAdapter(StagedAdapter):
         with self._errors("reserve"):
             return self._holding().reserve(hold)
 
-    def confirm_hold(self, hold: Hold, order: str) -> None:
+    def confirm_hold(self, hold: Hold, order: str, taken: Decimal) -> None:
         """As `adapters.base.Reserves.confirm_hold`. Raises AdapterError."""
         with self._errors("confirm a hold"):
-            self._holding().end(hold, order)
+            self._holding().end(hold, order, taken)
 
     def release_hold(self, hold: Hold) -> None:
         """As `adapters.base.Reserves.release_hold`. Raises AdapterError."""
         with self._errors("release a hold"):
-            self._holding().end(hold, "")
+            self._holding().end(hold)
 
     def _holding(self) -> SqlHolds:
         if self.holds is None:

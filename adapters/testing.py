@@ -313,9 +313,9 @@ class HoldConformance:
     def test_a_confirmation_has_one_effect(self, hold_rig: HoldRig, reserving: Callable[[], Reserves]) -> None:
         adapter = reserving()
         adapter.reserve(_hold("r1", 6))
-        adapter.confirm_hold(_hold("r1", 6), "4711")
+        adapter.confirm_hold(_hold("r1", 6), "4711", Decimal(4))
         free = hold_rig.free("A1", "DC1")
-        adapter.confirm_hold(_hold("r1", 6), "4711")
+        adapter.confirm_hold(_hold("r1", 6), "4711", Decimal(4))
         adapter.release_hold(_hold("r1", 6))
         assert hold_rig.free("A1", "DC1") == free
 

@@ -15,7 +15,7 @@ from node.app.inventory import BASIS_SETTING
 from node.app.ledger import Ledger, find_items, in_unit, own_figures
 from node.core import order_book, reservation
 from node.core.document import Document, header_of
-from node.core.document.fulfilment import DespatchAdvice
+from node.core.document.fulfilment import DeliveryStatus, DespatchAdvice
 from node.core.document.inventory import StockBasis
 from node.core.document.order import Order, OrderLine, OrderResponse
 from node.core.quantity import Quantity, from_scaled, to_scaled
@@ -31,6 +31,7 @@ keep no stock of are not in it."""
 
 NOTHING_SHORT: Short = {}
 
+_SETTLING = (OrderResponse, DespatchAdvice, DeliveryStatus)
 _GONE = frozenset({"rejected", "cancelled", "back_ordered"})
 
 
@@ -217,7 +218,7 @@ def submitted(tx: Transaction, ctx: Context, partner_id: str, documents: Sequenc
                 if row.state in reservation.LIVE
             ]
         )
-    settle_documents(tx, ctx, partner_id, [one for one in documents if isinstance(one, OrderResponse | DespatchAdvice)])
+    settle_documents(tx, ctx, partner_id, [one for one in documents if isinstance(one, _SETTLING)])
 
 
 def settle_documents(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> None:
@@ -273,7 +274,8 @@ def _settle_line(
     ledger: Ledger, partner_id: str, line: OrderLineRow, rows: list[ReservationRow], events: Sequence[LineEventRow]
 ) -> None:
     target = line.quantity - sum(event.quantity for event in events if event.event in _GONE)
-    left = sum(event.quantity for event in events if event.event == "despatched")
+    # What was collected has left as well, and nothing was despatched.
+    left = max(sum(event.quantity for event in events if event.event == name) for name in ("despatched", "delivered"))
     accepted = any(event.event == "accepted" for event in events)
     parts = [(row, in_unit(row.granted, row.unit, line.unit)) for row in rows if row.state != "released"]
     if any(part is None for _, part in parts):

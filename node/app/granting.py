@@ -10,6 +10,7 @@ from decimal import Decimal
 from node import wire
 from node.app import inventory
 from node.app.context import Context
+from node.app.erp_holds import keeper
 from node.app.ledger import Ledger, find_items, held_by, in_unit
 from node.core import reservation, sharing
 from node.core.document import document_key, header_of
@@ -29,13 +30,14 @@ from node.core.reservation import Place
 from node.core.reservation_rows import ReservationRow
 from node.ports import Transaction
 
-__all__ = ["answer_requests", "take_releases"]
+__all__ = ["answer_requests", "line_told", "take_releases"]
 
 _SAY = {
     "unknown-item": "no such item is offered to you here",
     "not-enough": "there is not enough of it",
     "limit": "with it you would hold more than is agreed",
     "incomplete": "another line cannot be held, and all or nothing was asked for",
+    "no-answer": "our system did not answer in time",
     "stale": "the request came too late",
     "too-short": "it would have ended already",
     "test": "test documents hold no stock, now that partners rely on our figures",
@@ -101,7 +103,7 @@ def answer_requests(
     )
     answers = [_answer(desk, place, one) for place, one in enumerate(requests)]
     ledger.write()
-    return answers
+    return [one for one in answers if one.lines]  # what waits for our ERP is answered later
 
 
 def _answer(desk: _Desk, place: int, request: ReservationRequest) -> ReservationResponse:
@@ -109,7 +111,7 @@ def _answer(desk: _Desk, place: int, request: ReservationRequest) -> Reservation
     now = desk.ctx.now()
     if request.action is ReservationAction.EXTEND:
         stale = header.valid_until is not None and header.valid_until < now
-        lines = [_extend(desk, request, line, stale=stale) for line in request.lines]
+        lines = [told for line in request.lines if (told := _extend(desk, request, line, stale=stale)) is not None]
     else:
         lines = _hold(desk, place, request)
     return ReservationResponse(
@@ -136,13 +138,28 @@ def _hold(desk: _Desk, place: int, request: ReservationRequest) -> list[Reservat
     else:
         given = _decide(desk, place, request, fresh)
     lines = []
+    waiting = _at_erp(desk, request, given)
     for number, line in enumerate(request.lines):
         row = desk.find(line.reservation_id)
         if number in given and row is None:
-            row = _put(desk, request, line, given[number], wire.micros(until), desk.keys[place, number])
-        if row is not None:
-            lines.append(_line(line.line_id, row))
+            names = desk.keys[place, number]
+            row = _put(desk, request, line, given[number], wire.micros(until), names, waits=number in waiting)
+        if row is not None and row.state != "pending":
+            lines.append(line_told(line.line_id, row))
     return lines
+
+
+def _at_erp(desk: _Desk, request: ReservationRequest, given: Mapping[int, reservation.Given]) -> set[int]:
+    """Which of these wait for our ERP; where all or nothing was asked for, they do so together."""
+    usage = header_of(request).usage.value.lower()
+    granted = {number: one for number, one in given.items() if one.place is not None}
+    kept = {number: keeper(desk.ctx, one.place[1]) for number, one in granted.items() if one.place is not None}
+    waiting = {number for number, adapter in kept.items() if adapter is not None and adapter.usage == usage}
+    if waiting and request.mode is ReservationMode.COMPLETE:
+        waiting = set(granted)
+        ids = [request.lines[number].reservation_id for number in sorted(waiting)]
+        desk.ledger.bound |= dict.fromkeys(ids, ids)
+    return waiting
 
 
 def _decide(
@@ -194,6 +211,8 @@ def _put(
     given: reservation.Given,
     until: int,
     names: Sequence[str],
+    *,
+    waits: bool,
 ) -> ReservationRow:
     """Keep what was decided, refusals too: the same request is answered the same again."""
     asked = to_scaled(line.quantity.value) if line.quantity else 0
@@ -206,7 +225,7 @@ def _put(
         granted = asked if full else in_unit(given.amount, counted, unit) or 0
         desk.held[site] = desk.held.get(site, 0) + given.amount
         desk.holds, desk.pieces = desk.holds + 1, desk.pieces + given.amount
-    event = "refuse" if site is None else "grant" if granted == asked else "grant_partly"
+    event = "refuse" if site is None else "ask" if waits else "grant" if granted == asked else "grant_partly"
     header = header_of(request)
     row = ReservationRow(
         reservation_id=line.reservation_id,
@@ -238,8 +257,11 @@ def _put(
 
 def _extend(
     desk: _Desk, request: ReservationRequest, line: ReservationRequestLine, *, stale: bool
-) -> ReservationResponseLine:
+) -> ReservationResponseLine | None:
+    """The answer to one line; none while our ERP has not said whether there is a hold at all."""
     row = desk.find(line.reservation_id)
+    if row is not None and row.state == "pending":
+        return None
     if row is None:
         return ReservationResponseLine(
             line_id=line.line_id,
@@ -248,19 +270,19 @@ def _extend(
             reason=_reason("unknown-reservation"),
         )
     if row.state not in reservation.LIVE:
-        return _line(line.line_id, row)
+        return line_told(line.line_id, row)
     settings = desk.ctx.settings.reservations
     latest = desk.ctx.now() + timedelta(seconds=settings.hold_seconds_max)
     until = wire.micros(min(request.hold_until or latest, latest))
     if stale or until <= row.expires_at:
-        return _line(line.line_id, row, "stale" if stale else "")
+        return line_told(line.line_id, row, "stale" if stale else "")
     if row.extensions >= settings.extensions_max:
-        return _line(line.line_id, row, "extension-limit")
+        return line_told(line.line_id, row, "extension-limit")
     longer = row._replace(expires_at=until, extensions=row.extensions + 1, at=desk.ledger.now)
-    return _line(line.line_id, desk.ledger.change(row, longer))
+    return line_told(line.line_id, desk.ledger.change(row, longer))
 
 
-def _line(line_id: str, row: ReservationRow, reason: str = "") -> ReservationResponseLine:
+def line_told(line_id: str, row: ReservationRow, reason: str = "") -> ReservationResponseLine:
     """How a hold stands. A refusal says no more than its reason: not where, and not of what."""
     held = row.state in reservation.LIVE
     why = reason or (row.reason if row.state == "refused" else "")
@@ -287,7 +309,7 @@ def take_releases(tx: Transaction, ctx: Context, partner_id: str, releases: Sequ
     for _, line in lines:
         row = known.get(line.reservation_id)
         row = ledger.known((line.reservation_id, partner_id, "grantor")) or row
-        if row is None or row.state not in reservation.LIVE:
+        if row is None or row.state not in reservation.STANDING:
             continue
         reason = line.reason.text if line.reason else ""
         ledger.change(row, ledger.ended(row, "release", reason))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from node.app import erp_holds
 from node.app.context import Context
 from node.core import reservation, sharing
 from node.core.decimals import to_scaled
@@ -69,6 +70,8 @@ class Ledger:
         self._counters = {(row.item_key, row.location): row for row in tx.reservations.counters(keys)} if keys else {}
         self._before = dict(self._counters)
         self._rows: dict[Key, ReservationRow] = {}
+        self.bound: dict[str, Sequence[str]] = {}
+        """Ids of new holds that stand or fall together, by the id of each."""
         if any(row.reserved for row in self._counters.values()):
             for row in tx.reservations.due_of(keys, self.now):
                 self.change(row, self.ended(row, "expire", "its time is up"))
@@ -135,6 +138,7 @@ class Ledger:
         tx = self._tx
         if self._rows:
             tx.reservations.put(list(self._rows.values()))
+            erp_holds.note(tx, self._ctx, self._rows.values(), self.figures, self.bound)
         changed = [row for place, row in self._counters.items() if row != self._before.get(place)]
         if changed:
             tx.reservations.put_counters(changed)
@@ -229,8 +233,10 @@ def _more_safety(ctx: Context, row: StockRow) -> int:
 
 
 def exposed(ctx: Context, counter: StockCounterRow, now: int) -> int:
-    """How much of a counter's figure our ERP may sell at the same moment, scaled."""
+    """How much of a counter's figure our ERP may sell at the same moment, scaled; nothing where it keeps our holds."""
     settings = ctx.settings.reservations
+    if settings.exposure == "none" or erp_holds.keeper(ctx, counter.location) is not None:
+        return 0
     counts = settings.exposure == "measured" and now - counter.exposed_at <= settings.exposure_hours * _HOUR
     return counter.exposed if counts else 0
 
@@ -296,10 +302,15 @@ def taken_of(tx: Transaction, ctx: Context, rows: Sequence[StockRow], partner_id
 def held_by(tx: Transaction, partner_id: str, item_keys: Sequence[str]) -> dict[Place, int]:
     """What a partner holds of these items of ours, by place."""
     found: dict[Place, int] = {}
-    for row in tx.reservations.held_by(partner_id, item_keys) if item_keys else ():
+    rows = tx.reservations.held_by(partner_id, item_keys) if item_keys else []
+    # Of a hold that our ERP's figure has taken off itself, the ledger holds nothing any more.
+    there = [row.reservation_id for row in rows if not row.held]
+    at_erp = tx.erp_holds.find(there) if there else {}
+    for row in rows:
         if row.role == "grantor":
             place = (row.item_key, row.location)
-            found[place] = found.get(place, 0) + row.held
+            kept = at_erp.get((row.reservation_id, partner_id, row.role))
+            found[place] = found.get(place, 0) + (row.held or (kept.quantity if kept else 0))
     return found
 
 

@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
+from node.app import collection, onward, reservations
 from node.app import orchestration_documents as documents
-from node.app import reservations
 from node.app.chain import tell_origin
 from node.app.context import Context
 from node.app.notices import notice, notice_rows, supply_changed
 from node.app.orchestration_facts import facts_of
 from node.app.submit import withdraw
-from node.core import fulfilment
+from node.config.orchestration import OrchestrationSettings
+from node.core import fulfilment, movements
 from node.core.allotment import drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow, ProcessEventRow
 from node.core.fulfilment import ProcessPolicy
@@ -150,7 +151,7 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
     now, policy = ctx.now_micros(), policy_of(ctx, state.order)
     source = None
     for _ in range(ROUNDS_MAX):
-        _absorb(state, now, ctx.settings.orchestration.order_answer_hours * 3600)
+        _absorb(state, now, ctx.settings.orchestration)
         steps = fulfilment.next_steps(
             state.order,
             list(state.lines.values()),
@@ -181,14 +182,16 @@ def _at_rest(steps: Sequence[fulfilment.Step]) -> bool:
     return isinstance(steps[-1], fulfilment.Wait | fulfilment.MarkDone | fulfilment.MarkCancelled)
 
 
-def _absorb(state: State, now: int, answer_seconds: int) -> None:
+def _absorb(state: State, now: int, settings: OrchestrationSettings) -> None:
     for piece_id, piece in list(state.pieces.items()):
         fact = state.facts.get(piece_id)
         if fact is None:
             continue
         after, said = absorb(piece, fact, now)
         if after.state == "ordered" and after.next_at is None and after.partner_id:
-            after = after._replace(next_at=now + answer_seconds * SECOND)
+            after = after._replace(next_at=now + settings.order_answer_hours * 3600 * SECOND)
+        elif after.state == "ready" and after.state != piece.state and settings.collect_days:
+            after = after._replace(next_at=now + settings.collect_days * 86_400 * SECOND)
         for one in said:
             state.tell(now, one.event, piece, one.quantity, one.detail)
         state.put(after)
@@ -327,17 +330,8 @@ def _cancel(tx: Transaction, ctx: Context, state: State, step: fulfilment.Cancel
 
 
 def _ask_less(tx: Transaction, ctx: Context, state: State, piece: PieceRow, keep: int, reason: str) -> None:
-    assert piece.order_id is not None
-    (order,) = tx.orders.by_ids([piece.order_id])
-    # Several requests on one line are numbered apart by how many events it has: each changes them.
-    asked = sum(
-        event.event in ("cancel_requested", "change_requested")
-        for event in tx.orders.events([order.order_id])
-        if event.line_id == piece.order_line_id
-    )
-    number = f"{order.number}-L{piece.order_line_id}-{asked + 1}"
     try:
-        documents.ask_less(tx, ctx, order, piece.order_line_id, keep, number, reason)
+        documents.ask_piece(tx, ctx, piece, keep, reason)
     except RefusedError as error:
         ctx.log.warning("a partner was not asked for less: %s", error.message, extra={"partner": piece.partner_id})
         state.tell(ctx.now_micros(), "not_asked", piece, 0, error.message)
@@ -416,4 +410,6 @@ _PERFORM: dict[type, Callable[..., None]] = {
     fulfilment.MarkDone: _done,
     fulfilment.MarkCancelled: _cancelled,
     fulfilment.Wait: _wait,
+    movements.PassOn: onward.pass_on,
+    movements.NotCollected: collection.not_collected,
 }

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from node.app import customer_orders, terms
 from node.app.context import Context
+from node.app.site_facts import site_settings
 from node.app.submit import Submission, submit
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.document.common import (
@@ -44,18 +45,13 @@ from node.core.document.terms import ApplicationOutcome
 from node.core.finding import Finding
 from node.core.item_key import number_key
 from node.core.money import Money
+from node.core.movements import place_of, to_customer
 from node.core.quantity import Quantity, from_scaled
 from node.core.rows import OrderRow
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["accept_changes", "ask_less", "item_for", "key_of", "number_of", "place_order"]
-
-_KINDS = {
-    "third_party": OrderKind.DESPATCH_INSTRUCTION,
-    "transfer": OrderKind.TRANSFER,
-    "drop_ship": OrderKind.DROP_SHIP,
-}
+__all__ = ["accept_changes", "ask_less", "ask_piece", "item_for", "key_of", "number_of", "place_order"]
 
 
 def number_of(tx: Transaction, order: CustomerOrderRow, count: int) -> str:
@@ -81,7 +77,7 @@ def place_order(
     own = tx.partners.own().partner_id
     first = pieces[0]
     to = first.partner_id or own
-    kind = _KINDS.get(first.mode, OrderKind.STANDARD) if first.partner_id else OrderKind.DESPATCH_INSTRUCTION
+    kind = _kind(ctx, first)
     personal = _personal(tx, order, first)
     made = tuple(
         OrderLine(
@@ -120,6 +116,15 @@ def place_order(
     return tx.orders.find(to, [identity])[identity]
 
 
+def _kind(ctx: Context, piece: PieceRow) -> OrderKind:
+    """Goods that are ours, at our own sites and in a 3PL's warehouse, are not sold; a supplier's are."""
+    site = site_settings(ctx, piece.partner_id, piece.location)
+    ours = not piece.partner_id or piece.mode == "third_party" or (site is not None and site.kind == "logistics")
+    if ours:
+        return OrderKind.DESPATCH_INSTRUCTION
+    return OrderKind.DROP_SHIP if piece.mode == "drop_ship" else OrderKind.STANDARD
+
+
 def _send(tx: Transaction, ctx: Context, to: str, document: object, personal: PersonalData | None = None) -> None:
     (done,) = submit(tx, ctx, to, [Submission(document, personal)])  # type: ignore[arg-type]
     if done.state == "refused":
@@ -129,7 +134,7 @@ def _send(tx: Transaction, ctx: Context, to: str, document: object, personal: Pe
 
 def _personal(tx: Transaction, order: CustomerOrderRow, piece: PieceRow) -> PersonalData | None:
     """Name and address go only to whoever sends to the consumer."""
-    if order.collect_at or piece.mode in ("collect", "transfer", "cross_dock"):
+    if not to_customer(order, piece):
         return None
     found = customer_orders.personal_of(tx, order)
     if found is None or not found.entries:
@@ -145,8 +150,11 @@ def _parties(
     parties = [Party(role=PartyRole.BUYER, id=own), Party(role=PartyRole.SELLER, id=to)]
     if piece.location:
         parties.append(Party(role=PartyRole.SHIP_FROM, id=to, location=LocationRef(code=piece.location, owner=to)))
-    if order.collect_at:
-        parties.append(Party(role=PartyRole.SHIP_TO, id=own, location=LocationRef(code=order.collect_at, owner=own)))
+    if not to_customer(order, piece):
+        holder, place = place_of(order.collect_at)
+        parties.append(
+            Party(role=PartyRole.SHIP_TO, id=holder or own, location=LocationRef(code=place, owner=holder or own))
+        )
     elif personal is not None:
         parties.append(Party(role=PartyRole.SHIP_TO, personal_key=personal.entries[0].key))
     elif order.country:
@@ -205,6 +213,20 @@ def ask_less(tx: Transaction, ctx: Context, order: OrderRow, line_id: str, keep:
     _send(tx, ctx, order.partner_id, document)
     if order.partner_id == order_owner(tx) and not _takes(ctx, type(document).__name__, order.usage):
         _agree(tx, ctx, order, key, type(document).__name__, number)
+
+
+def ask_piece(tx: Transaction, ctx: Context, piece: PieceRow, keep: int, reason: str) -> None:
+    """Ask for `keep` (scaled) of what a piece still holds. Raises RefusedError."""
+    assert piece.order_id is not None
+    (order,) = tx.orders.by_ids([piece.order_id])
+    # Several requests on one line are numbered apart by how many events it has: each changes them.
+    asked = sum(
+        event.event in ("cancel_requested", "change_requested")
+        for event in tx.orders.events([order.order_id])
+        if event.line_id == piece.order_line_id
+    )
+    number = f"{order.number}-L{piece.order_line_id}-{asked + 1}"
+    ask_less(tx, ctx, order, piece.order_line_id, keep + piece.passed + piece.lost, number, reason)
 
 
 def key_of(order: OrderRow) -> DocumentKey:

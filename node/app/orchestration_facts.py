@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from node.core.customer_rows import PieceRow
+from node.core.delivery_effects import why_of
 from node.core.order_state import confirmation_of
 from node.core.piece_state import PieceFact
 from node.core.reservation_rows import ReservationRow
@@ -95,6 +96,10 @@ def _ordered(
         despatched=despatched,
         delivered=delivered,
         failed=sums.get("failed", 0),
+        failed_why="; ".join(dict.fromkeys(why for e in standing if e.event == "failed" and (why := why_of(e.detail)))),
+        ready=sums.get("ready", 0),
+        received=sums.get("received", 0),
+        spoilt=sum(sums.get(name, 0) for name in ("short", "damaged", "wrong")),
         promised_on=promised[-1] if promised else None,
         tracking=" ".join(tracking),
         reason="; ".join(dict.fromkeys(reasons)),

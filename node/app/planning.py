@@ -19,6 +19,7 @@ from node.app.planner import Choice
 from node.core.allotment import Chosen, allot
 from node.core.customer_rows import CustomerOrderRow, DecisionRow, PieceRow
 from node.core.decimals import SCALE
+from node.core.movements import mode_of
 from node.core.piece_state import step_to
 from node.core.quantity import Quantity, from_scaled
 from node.core.rules.values import NEXT_STRATEGY
@@ -162,7 +163,7 @@ def _chosen(problem: Problem, plan: Plan, order: CustomerOrderRow) -> list[Chose
                 partner_id=source.partner_id,
                 location=source.location,
                 quantity=_scaled(one.quantity),
-                mode=_mode(order, source.partner_id, source.kind, source.location),
+                mode=mode_of(order, source.partner_id, source.location, logistics=source.kind == "logistics"),
                 promised_on=one.arrive_on.isoformat(),
                 carrier=one.carrier,
                 service=one.service,
@@ -171,19 +172,6 @@ def _chosen(problem: Problem, plan: Plan, order: CustomerOrderRow) -> list[Chose
             )
         )
     return found
-
-
-def _mode(order: CustomerOrderRow, partner_id: str, kind: str, location: str) -> str:
-    """How a piece moves: what is collected may have to be brought to where that is first."""
-    if order.collect_at:
-        if not partner_id and location == order.collect_at and order.kind == "PICK_UP":
-            return "collect"
-        if kind == "logistics":
-            return "third_party"
-        return "cross_dock" if order.kind == "CROSS_DOCK" else "transfer"
-    if not partner_id:
-        return "ship"
-    return "third_party" if kind == "logistics" else "drop_ship"
 
 
 def _unit_cost(one: Assignment) -> int:

@@ -299,16 +299,18 @@ def reserve_own(
     piece_id: int,
     until: int,
     root_id: str = "",
+    arrived: bool = False,
 ) -> ReservationRow | None:
     """Hold our own stock for a customer order until then (microseconds); None when that place has not enough.
 
-    `quantity` is scaled and in `unit`. The decision and the hold are one transaction.
+    `quantity` is scaled and in `unit`. The decision and the hold are one transaction. Goods that have just `arrived`
+    there for it are held whether or not a figure shows them yet.
     """
     place = (item_key, location)
     ledger = Ledger(tx, ctx, [item_key])
     figure = ledger.figures.get(place)
     held = in_unit(quantity, unit, figure.unit) if figure is not None else None
-    if held is None or quantity <= 0 or held > ledger.free(place):
+    if held is None or quantity <= 0 or (held > ledger.free(place) and not arrived):
         ledger.write()
         return None
     row = ReservationRow(

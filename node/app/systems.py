@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
-from adapters.base import Adapter
+from adapters.base import Adapter, Reserves
 from node import wire
 from node.config import AdapterSettings, Settings
 from node.core.document import DOCUMENTS
@@ -76,6 +76,12 @@ def open_adapter(settings: Settings, one: AdapterSettings, clock: Clock, start_f
     if start_from or one.start_from:
         section["start_from"] = start_from or one.start_from
     made: Adapter = make(section, settings.home, NodeTargets())
+    if one.reserves and not (isinstance(made, Reserves) and made.reserves()):
+        made.close()
+        raise ConfigError(
+            f"{settings.file}: adapter {one.name!r}: reserves: it cannot keep holds",
+            hint="Say in its mapping how, under [holds], or leave `reserves` out.",
+        )
     return made
 
 

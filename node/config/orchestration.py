@@ -66,6 +66,13 @@ class OrchestrationSettings:
         least=0,
         most=366,
     )
+    collect_days: int = setting(
+        7,
+        "what lies ready and is not collected for so long goes back to stock, and is taken off the order; 0: never",
+        unit="days",
+        least=0,
+        most=366,
+    )
     hops: int = setting(6, "over how many companies an order of ours may be passed on at most", least=1, most=32)
     retry_minutes: int = setting(
         15, "what our own systems could not decide is tried again after this", unit="min", least=1, most=1_440

@@ -139,6 +139,12 @@ class AdapterSettings:
     documents: tuple[str, ...] = setting(
         (), "document types that are handed to it; empty: all that it takes", example=("Order", "OrderChange")
     )
+    reserves: tuple[str, ...] = setting(
+        (),
+        "patterns of our locations whose stock it sells, and keeps holds on when partners ask for them; the adapter "
+        "must be able to",
+        example=("DC*",),
+    )
     options: dict[str, Any] = setting(
         {}, "the adapter's own settings; the adapter says which", example={"folder": "/srv/erp/out"}
     )
@@ -185,6 +191,13 @@ class ReservationSettings:
     hold_seconds: int = setting(900, "for how long we ask, if nothing else is said", unit="s", least=1, most=31_536_000)
     answer_seconds: int = setting(
         120, "a request of ours that reaches the partner later is not granted any more", unit="s", least=1, most=86_400
+    )
+    erp_seconds: int = setting(
+        20,
+        "where our ERP keeps holds too: how long it has to answer before a request is refused",
+        unit="s",
+        least=1,
+        most=86_400,
     )
     margin_seconds: int = setting(
         30, "so much earlier than the partner says, a hold counts as ended here", unit="s", least=0, most=86_400

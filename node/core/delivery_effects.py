@@ -12,7 +12,7 @@ from node.core.order_effects import named_order
 from node.core.order_state import OrderState, Refused, Step, reason_text, reference_of
 from node.core.rows import LineEventRow, OrderLineRow
 
-__all__ = ["COUNTER", "delivery"]
+__all__ = ["COUNTER", "delivery", "why_of"]
 
 COUNTER = "at the counter"
 """The schedule_id of what was collected, or not, without a despatch."""
@@ -25,6 +25,15 @@ _EVENTS = {
     DeliveryEvent.READY_FOR_COLLECTION: "ready",
 }
 _GONE = frozenset({"rejected", "cancelled"})
+
+
+_WHY = ": "
+"""Between the packages of a failed delivery and the reason, in its event's detail."""
+
+
+def why_of(detail: str) -> str:
+    """The reason in the detail of a ``failed`` event."""
+    return detail.partition(_WHY)[2]
 
 
 def delivery(step: Step, document: DeliveryStatus) -> None:
@@ -43,7 +52,7 @@ def delivery(step: Step, document: DeliveryStatus) -> None:
     if event == "ready":
         pieces = _ready(step, state, named, reason_text(document.reason))
     elif carried := _carried(state, carried_by, packages):
-        pieces = _of_despatch(step, state, event, carried, named)
+        pieces = _of_despatch(step, state, event, carried, named, _why(document, event))
     elif not carried_by and not packages and _at_counter(document, state):
         pieces = _of_counter(step, state, event, named, document)
     else:
@@ -88,7 +97,7 @@ def _carried(state: OrderState, carried_by: str, packages: set[str]) -> list[Lin
 
 
 def _of_despatch(
-    step: Step, state: OrderState, event: str, carried: list[LineEventRow], named: dict[str, int]
+    step: Step, state: OrderState, event: str, carried: list[LineEventRow], named: dict[str, int], why: str
 ) -> list[Moved]:
     """The latest word on these goods stands; the schedule_id is the despatch's number, by which it finds them."""
     parts = {(e.line_id, e.reference, e.detail) for e in carried}
@@ -98,7 +107,7 @@ def _of_despatch(
         lambda e: (
             e.event in ("delivered", "failed")
             and (
-                (e.line_id, e.schedule_id, e.detail) in parts
+                (e.line_id, e.schedule_id, e.detail.partition(_WHY)[0]) in parts
                 or (not e.quantity and e.detail.startswith(EARLY) and e.schedule_id in references)
             )
         ),
@@ -109,7 +118,7 @@ def _of_despatch(
         quantity = e.quantity if not named else min(e.quantity, left.get(e.line_id, 0))
         left[e.line_id] = left.get(e.line_id, 0) - quantity
         if quantity:
-            pieces.append(Moved(state, state.lines[e.line_id], event, quantity, e.reference, e.detail, ""))
+            pieces.append(Moved(state, state.lines[e.line_id], event, quantity, e.reference, e.detail + why, ""))
     for line_id, quantity in left.items():
         if named and quantity > 0:
             step.remark(
@@ -164,12 +173,17 @@ def _of_counter(
     for line_id, quantity in wanted.items():
         if event == "delivered" and _collected(state, line_id) + quantity > _sum(state, line_id, "ready"):
             step.remark("over-collected", "lines", f"less of line {line_id} of order {state.order.number} lay ready")
-    detail = reason_text(document.reason) if event == "failed" else ""
+    detail = _why(document, event)
     return [
         Moved(state, state.lines[line_id], event, quantity, COUNTER, detail, "")
         for line_id, quantity in wanted.items()
         if quantity
     ]
+
+
+def _why(document: DeliveryStatus, event: str) -> str:
+    text = reason_text(document.reason)
+    return f"{_WHY}{text}" if text and event == "failed" else ""
 
 
 def _collected(state: OrderState, line_id: str) -> int:

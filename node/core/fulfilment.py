@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
-from node.core.piece_state import DEAD, PieceFact
+from node.core.movements import NotCollected, PassOn, due_of, failed_text
+from node.core.piece_state import DEAD, INBOUND, PieceFact, net
 
 __all__ = [
     "AcceptChanges",
@@ -182,6 +183,8 @@ Step = (
     | CancelUnits
     | RefuseCancel
     | Delivered
+    | PassOn
+    | NotCollected
     | AskHuman
     | MarkDone
     | MarkCancelled
@@ -213,10 +216,14 @@ def balance(line: CustomerLineRow, pieces: Iterable[PieceRow]) -> dict[str, int]
 
 
 def avoided(pieces: Iterable[PieceRow]) -> dict[str, frozenset[tuple[str, str]]]:
-    """By line the (partner, location) that failed it: rejected, fell silent, or lost the hold."""
+    """By line the (partner, location) that failed it: rejected, fell silent, or lost the hold.
+
+    One whose goods were lost on their way has sent them, and may send again.
+    """
     found: dict[str, set[tuple[str, str]]] = {}
     for piece in pieces:
-        if piece.state in ("rejected", "released", "cancelled") and (piece.partner_id or piece.location):
+        gave_up = piece.state in ("rejected", "released", "cancelled") and not piece.lost
+        if gave_up and (piece.partner_id or piece.location):
             found.setdefault(piece.line_id, set()).add((piece.partner_id, piece.location))
     return {line_id: frozenset(sources) for line_id, sources in found.items()}
 
@@ -265,7 +272,8 @@ class _Process:
         self.until: list[int] = []
 
     def fact(self, piece: PieceRow) -> PieceFact:
-        return self.facts.get(piece.piece_id, _NOTHING)
+        """What is known of what the piece still holds."""
+        return net(piece, self.facts.get(piece.piece_id, _NOTHING))
 
     # --- what the customer wants less ---
 
@@ -314,7 +322,9 @@ class _Process:
                 self._watch_dead(piece)
                 continue
             fact, due = self.fact(piece), piece.next_at is not None and piece.next_at <= self.now
-            if piece.state in ("holding", "held") and due:
+            if (moved := due_of(self.order, piece, fact, self.now)) is not None:
+                self.steps.append(moved)
+            elif piece.state in ("holding", "held") and due:
                 why = "no answer in time" if piece.state == "holding" else "the hold has expired"
                 self.steps.append(DropPiece(piece.piece_id, piece.quantity, why))
             elif piece.state == "ordering" and due:
@@ -333,7 +343,7 @@ class _Process:
             elif piece.state == "accepted" and fact.later and self.policy.later_elsewhere and not fact.cancel_ever:
                 keep = max(0, piece.quantity - fact.later)
                 self.steps.append(CancelPiece(piece.piece_id, keep, "the partner names no day for it"))
-            elif piece.state == "despatched" and self.policy.delivered_seconds:
+            elif piece.state == "despatched":
                 self._arrives(piece, fact)
             elif piece.next_at is not None and piece.state != "back_ordered":
                 self.until.append(piece.next_at)
@@ -342,6 +352,7 @@ class _Process:
         """A partner that takes an order after all, which we gave up, is told that it is not to come."""
         fact = self.fact(piece)
         takes = fact.document in ("waiting", "sent", "taken") and fact.accepted > fact.despatched
+        takes = takes and piece.state != "passed_on"
         if takes and not fact.cancel_ever:
             self.steps.append(CancelPiece(piece.piece_id, 0, "it comes too late: it was sourced elsewhere"))
 
@@ -372,9 +383,14 @@ class _Process:
 
     def _arrives(self, piece: PieceRow, fact: PieceFact) -> None:
         due = piece.at + self.policy.delivered_seconds * SECOND
-        if due > self.now:
+        if fact.failed:
+            text = failed_text(self.order, fact.failed, piece.unit, fact.failed_why)
+            self.steps.append(AskHuman(text, piece.piece_id))
+        elif not self.policy.delivered_seconds or piece.mode in INBOUND:
+            return
+        elif due > self.now:
             self.until.append(due)
-        elif not fact.failed:
+        else:
             self.steps.append(Delivered(piece.piece_id))
 
     # --- forward ---

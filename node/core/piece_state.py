@@ -17,23 +17,31 @@ back_ordered   no source has it; it waits for supply
 rejected       dead: the source will not send it
 released       dead: we have let it go before anything bound us
 cancelled      dead: the partner has agreed not to send it
+passed_on      dead: it has arrived where other pieces take its goods on
 =============  =======================================================================================================
 
 A dead piece holds no units of its line: they are sourced again, or cancelled where the customer wants that. What a
 partner says of a dead piece changes no count; goods that come for one are a surplus, which a human sees.
+
+A piece may bring goods only to where another one takes them on (`INBOUND`): to the store where the customer collects,
+or to the dock from which they go to the customer. What arrives there well is held by the other piece from then on
+(`passed`), what arrives short or damaged belongs to the line again (`lost`); so does a failed delivery that a human
+gives up. Facts are about all that a piece ever held, so both are taken off them (`net`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from node.core.customer_rows import PieceRow
 from node.errors import RefusedError
 
-__all__ = ["DEAD", "LIVE", "STATES", "Happened", "PieceFact", "absorb", "step_to"]
+__all__ = ["DEAD", "INBOUND", "LIVE", "STATES", "Happened", "PieceFact", "absorb", "net", "step_to"]
 
-DEAD = frozenset({"rejected", "released", "cancelled"})
+DEAD = frozenset({"rejected", "released", "cancelled", "passed_on"})
+INBOUND = frozenset({"to_collect", "cross_dock"})
+"""Modes of pieces whose goods go on from where they arrive."""
 
 _SENT = {
     "order_accepted": "accepted",
@@ -43,6 +51,8 @@ _SENT = {
     "delivered": "delivered",
     "cancel_asked": "cancelling",
     "asked_human": "waiting_human",
+    "passed_on": "passed_on",
+    "lost": "rejected",
 }
 """What may happen to a piece whose order the partner has, or may have."""
 
@@ -62,13 +72,22 @@ _TABLE: dict[str, dict[str, str]] = {
         "order_refused": "rejected",
         "despatched": "despatched",
         "delivered": "delivered",
+        "passed_on": "passed_on",
+        "lost": "rejected",
     },
-    "despatched": {"delivered": "delivered", "undone": "accepted", "cancel_asked": "despatched"},
+    "despatched": {
+        "delivered": "delivered",
+        "undone": "accepted",
+        "cancel_asked": "despatched",
+        "passed_on": "passed_on",
+        "lost": "rejected",
+    },
     "delivered": {"undone": "despatched"},
     "back_ordered": {"dropped": "released"},
     "rejected": {},
     "released": {},
     "cancelled": {},
+    "passed_on": {},
 }
 STATES = frozenset(_TABLE)
 LIVE = STATES - DEAD
@@ -103,6 +122,9 @@ class PieceFact:
     despatched: int = 0
     delivered: int = 0
     failed: int = 0
+    failed_why: str = ""
+    received: int = 0  # counted in well where it arrives
+    spoilt: int = 0  # short, damaged or wrong on arrival
     promised_on: str | None = None
     tracking: str = ""
     reason: str = ""
@@ -123,12 +145,29 @@ _BEFORE_ORDER = frozenset({"planned", "holding", "held"})
 _UNSENT = frozenset({"refused", "withdrawn"})
 
 
+def net(piece: PieceRow, fact: PieceFact) -> PieceFact:
+    """The facts about what a piece still holds: less what other pieces took on, and what is lost."""
+    if not piece.passed and not piece.lost:
+        return fact
+    gone = piece.passed + piece.lost
+    return replace(
+        fact,
+        accepted=max(0, fact.accepted - gone),
+        despatched=max(0, fact.despatched - gone),
+        delivered=max(0, fact.delivered - piece.passed),
+        received=max(0, fact.received - piece.passed),
+        ready=max(0, fact.ready - piece.passed),
+        failed=max(0, fact.failed - piece.lost),
+        spoilt=max(0, fact.spoilt - piece.lost),
+    )
+
+
 def absorb(piece: PieceRow, fact: PieceFact, at: int) -> tuple[PieceRow, list[Happened]]:
     """The piece as the facts have it, and what happened since it was looked at last. The same facts again: nothing."""
     said: list[Happened] = []
     before = piece
     while True:
-        following = _absorb_once(piece, fact, said)
+        following = _absorb_once(piece, net(piece, fact), said)
         if following == piece:
             break
         piece = following
@@ -163,9 +202,13 @@ def _shrink(piece: PieceRow, quantity: int, said: list[Happened], why: str) -> P
 
 def _of_dead(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
     """Goods that come for a piece that should not come count nowhere, but are told."""
-    if fact.despatched > piece.despatched:
-        said.append(Happened("surplus", fact.despatched - piece.despatched, "sent although it was not to come"))
-    return piece._replace(despatched=max(piece.despatched, fact.despatched))
+    came = max(fact.despatched, fact.delivered)
+    if came > piece.despatched:
+        why = (
+            "sent although it was not to come" if fact.despatched > piece.despatched else "it arrived although given up"
+        )
+        said.append(Happened("surplus", came - piece.despatched, why))
+    return piece._replace(despatched=max(piece.despatched, came))
 
 
 def _of_hold(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
@@ -229,16 +272,16 @@ def _of_goods(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
     if fact.despatched > max(piece.quantity, piece.despatched):
         surplus = fact.despatched - max(piece.quantity, piece.despatched)
         said.append(Happened("surplus", surplus, "more was despatched than was ordered"))
+    if piece.mode in INBOUND:
+        return _of_inbound(piece, fact, said)
     arrived = min(fact.delivered, piece.quantity)
+    if fact.delivered > piece.quantity and arrived > piece.delivered and fact.delivered > fact.despatched:
+        said.append(Happened("surplus", fact.delivered - piece.quantity, "more was collected than was ordered"))
     if arrived < piece.delivered:
         said.append(Happened("delivery_undone", piece.delivered - arrived, ""))
     elif arrived > piece.delivered:
         said.append(Happened("arrived", arrived - piece.delivered, ""))
-    if fact.despatched > piece.despatched:
-        sent = min(fact.despatched, piece.quantity) - min(piece.despatched, piece.quantity)
-        if sent > 0:
-            said.append(Happened("sent", sent, fact.tracking))
-    piece = piece._replace(despatched=fact.despatched, delivered=arrived, tracking=fact.tracking or piece.tracking)
+    piece = _sent(piece, fact, said)._replace(delivered=arrived)
     if not piece.quantity:
         return piece
     if arrived >= piece.quantity:
@@ -251,4 +294,34 @@ def _of_goods(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
         piece = _move(piece, "undone", said, "the despatch was corrected")
     if fact.ready >= piece.quantity and piece.state in ("ordered", "accepted", "ordering", "in_doubt"):
         piece = _move(piece, "ready", said)
+    elif piece.state == "ready" and fact.ready < piece.quantity:
+        piece = _move(piece, "undone", said, "it is not ready after all")
+    return piece
+
+
+def _sent(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    if fact.despatched > piece.despatched:
+        sent = min(fact.despatched, piece.quantity) - min(piece.despatched, piece.quantity)
+        if sent > 0:
+            said.append(Happened("sent", sent, fact.tracking))
+    return piece._replace(despatched=fact.despatched, tracking=fact.tracking or piece.tracking)
+
+
+def _of_inbound(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    """It never counts as delivered: other pieces take its goods on. What is spoilt belongs to the line again."""
+    piece = _sent(piece, fact, said)
+    spoilt = min(fact.spoilt, piece.quantity)
+    if spoilt:
+        said.append(Happened("spoilt", spoilt, "short, damaged or wrong on arrival"))
+        left = piece.quantity - spoilt
+        piece = piece._replace(
+            quantity=left, wanted=min(piece.wanted, left), lost=piece.lost + spoilt, despatched=fact.despatched - spoilt
+        )
+        if not left:
+            return _move(piece, "lost", said, "short, damaged or wrong on arrival")
+        return piece
+    if piece.quantity and fact.despatched >= piece.quantity:
+        return piece if piece.state == "despatched" else _move(piece, "despatched", said, fact.tracking)
+    if piece.state == "despatched":
+        piece = _move(piece, "undone", said, "the despatch was corrected")
     return piece

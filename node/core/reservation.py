@@ -4,6 +4,10 @@ A hold goes ``requested -> granted | partly_granted | refused``, and ends as ``c
 it up, then our ERP's figure fell by it), ``released``, ``expired`` or ``withdrawn``. What comes late or twice has no
 effect; a grant that comes when nobody wants it any more is given back by whoever got it (`UNWANTED`).
 
+Where our ERP keeps holds too, one is ``pending`` between request and answer: our ledger counts it already, the ERP is
+asked outside of any transaction, and its answer grants or refuses. What the ERP still has to be told follows from the
+hold's state and from what it was told last (`to_tell`), so a crash at any point asks again, which is harmless.
+
 What a partner may hold follows what it may see (`node.core.sharing`): by its holds it never learns more than the
 figure that it is told. Its own live holds are reckoned into that figure, else it could hold piece after piece and
 watch where the figure jumps.
@@ -28,7 +32,9 @@ __all__ = [
     "EVENTS",
     "LIVE",
     "OPEN",
+    "STANDING",
     "STATES",
+    "TOLD",
     "UNWANTED",
     "Ask",
     "Given",
@@ -36,6 +42,8 @@ __all__ = [
     "after",
     "allowance",
     "decide",
+    "to_tell",
+    "together",
 ]
 
 Place = tuple[str, str]
@@ -43,14 +51,17 @@ Place = tuple[str, str]
 
 STATES = (
     *("requested", "granted", "partly_granted", "refused", "confirmed", "reflected", "released", "expired"),
-    "withdrawn",
+    *("withdrawn", "pending"),
 )
-EVENTS = ("grant", "grant_partly", "refuse", "extend", "confirm", "reflect", "release", "expire", "withdraw")
+EVENTS = ("ask", "grant", "grant_partly", "refuse", "extend", "confirm", "reflect", "release", "expire", "withdraw")
 
 LIVE = frozenset({"granted", "partly_granted"})
 """Holds that count until their time is up."""
 
-OPEN = LIVE | {"requested"}
+STANDING = LIVE | {"pending"}
+"""Holds on our stock that take something off it until their time is up."""
+
+OPEN = STANDING | {"requested"}
 """What ends by itself when its time is up."""
 
 UNWANTED = frozenset({"refused", "released", "expired", "withdrawn"})
@@ -59,6 +70,15 @@ UNWANTED = frozenset({"refused", "released", "expired", "withdrawn"})
 _ENDS = {"confirm": "confirmed", "release": "released", "expire": "expired", "withdraw": "withdrawn"}
 _STEPS: dict[str, dict[str, str]] = {
     "requested": {
+        "ask": "pending",
+        "grant": "granted",
+        "grant_partly": "partly_granted",
+        "refuse": "refused",
+        "release": "released",
+        "expire": "expired",
+        "withdraw": "withdrawn",
+    },
+    "pending": {
         "grant": "granted",
         "grant_partly": "partly_granted",
         "refuse": "refused",
@@ -80,6 +100,35 @@ def after(state: str, event: str) -> str:
     if state not in STATES or event not in EVENTS:
         raise ValueError(f"no reservation is {state!r}, or none hears {event!r}")
     return _STEPS.get(state, {}).get(event, state)
+
+
+TOLD = ("nothing", "held", "refused", "ended")
+"""What our ERP knows of a hold: what it was told last, and answered. "nothing": a question may have reached it."""
+
+
+def to_tell(state: str, told: str, *, longer: bool = False) -> str:
+    """What our ERP has to be told of a hold now: ``reserve``, ``confirm``, ``release``, or "" for nothing.
+
+    `longer`: the hold's end is later than the one that the ERP was told, which is a ``reserve`` again. An order that
+    took up a hold that the ERP has not answered yet reaches it by itself.
+    """
+    if state not in STATES or told not in TOLD:
+        raise ValueError(f"no reservation is {state!r}, or no system was told {told!r}")
+    if told == "nothing":
+        return "reserve" if state in STANDING else "release"
+    if told == "held" and state in STANDING:
+        return "reserve" if longer else ""
+    if told == "held":
+        return "confirm" if state in ("confirmed", "reflected") else "release"
+    return ""
+
+
+def together(told: Sequence[str]) -> str:
+    """What becomes of pending holds that stand or fall together, by what the ERP was told of each of them:
+    ``grant``, ``refuse``, or "" while an answer is missing that counts."""
+    if any(one in ("refused", "ended") for one in told):
+        return "refuse"
+    return "" if "nothing" in told else "grant"
 
 
 def allowance(rule: sharing.Rule, available: int, taken: int, held: int, unit: str) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ReservationRow", "StockCounterRow"]
+__all__ = ["ErpHoldRow", "ReservationRow", "StockCounterRow"]
 
 
 class ReservationRow(NamedTuple):
@@ -16,7 +16,7 @@ class ReservationRow(NamedTuple):
     reservation_id: str  # the requester's name of it; "order|id|line|location" for what an order took without a hold
     partner_id: str  # the other side; "" for our own
     role: str  # grantor, requester, own
-    state: str  # requested, granted, partly_granted, refused, confirmed, reflected, released, expired, withdrawn
+    state: str  # requested, granted, partly_granted, pending, refused, confirmed, reflected, released, ...
     item_key: str
     location: str
     quantity: int  # asked for, in `unit`
@@ -48,3 +48,25 @@ class StockCounterRow(NamedTuple):
     allocated: int
     exposed: int  # by how much our ERP's own sales made the figure fall at most, between two figures
     exposed_at: int
+
+
+class ErpHoldRow(NamedTuple):
+    """What our ERP knows of a hold on our stock, and when it is to be told more."""
+
+    reservation_id: str
+    partner_id: str
+    role: str
+    adapter: str
+    told: str  # nothing, held, refused, ended
+    number: str  # the item, as the stock figure names it
+    gtin: str
+    location: str
+    quantity: int  # asked for, in the stock figure's unit
+    unit: str
+    until: int  # the hold's end as the ERP was told
+    bound: str  # JSON: the reservation ids of the request that stand or fall together; "" for this one alone
+    answer_by: int  # after this a pending hold is refused; 0 where nobody waits
+    next_at: int  # when to tell; 0 where there is nothing to tell
+    attempts: int
+    reference: str  # the ERP's
+    error: str

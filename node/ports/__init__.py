@@ -14,7 +14,7 @@ from node.core.rows import CursorRow
 from node.ports.customers import CustomerOrderStore
 from node.ports.exchange import USAGES, DocumentStore, HandoverStore, Identity, LinkStore, PartnerStore
 from node.ports.planning import DemandStore, DisruptionStore, OfferStore, PerformanceStore, ProblemStore, QuoteStore
-from node.ports.trade import CounterDifference, OrderIdentity, OrderStore, ReservationStore, StockStore
+from node.ports.trade import CounterDifference, ErpHoldStore, OrderIdentity, OrderStore, ReservationStore, StockStore
 from node.ports.world import Clock, Keyring, Random, Signer, Verifier
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "DisruptionStore",
     "DocumentStore",
     "HandoverStore",
+    "ErpHoldStore",
     "Identity",
     "Keyring",
     "LinkStore",
@@ -72,6 +73,7 @@ class Transaction(Protocol):
     offers: OfferStore
     disruptions: DisruptionStore
     reservations: ReservationStore
+    erp_holds: ErpHoldStore
     customer_orders: CustomerOrderStore
     quotes: QuoteStore
     problems: ProblemStore

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from node.core.reservation_rows import ReservationRow, StockCounterRow
+from node.core.reservation_rows import ErpHoldRow, ReservationRow, StockCounterRow
 from node.core.rows import AliasRow, LineEventRow, OrderLineRow, OrderRow, ReplenishmentRuleRow, SnapshotRow, StockRow
 
 __all__ = [
     "CounterDifference",
+    "ErpHoldStore",
     "OrderIdentity",
     "OrderStore",
     "ReservationStore",
@@ -163,3 +164,19 @@ class ReservationStore(Protocol):
 
     def differences(self) -> list[CounterDifference]:
         """Places where a counter is not the sum of the reservations there; none when all is well."""
+
+
+class ErpHoldStore(Protocol):
+    """What our ERP knows of holds on our stock."""
+
+    def put(self, rows: Sequence[ErpHoldRow]) -> None:
+        """Insert or replace by (reservation_id, partner_id, role)."""
+
+    def find(self, ids: Sequence[str]) -> dict[tuple[str, str, str], ErpHoldRow]:
+        """By (reservation_id, partner_id, role), of these reservation ids."""
+
+    def due(self, adapter: str, now: int, limit: int) -> list[ErpHoldRow]:
+        """What an adapter's system is to be told now, earliest first."""
+
+    def late(self, now: int, limit: int) -> list[ErpHoldRow]:
+        """What has not been answered in time."""

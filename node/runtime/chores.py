@@ -10,7 +10,18 @@ from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import demand, disruptions, inventory, ledger, recurring, refusals, retention, rotation, scarcity
+from node.app import (
+    demand,
+    disruptions,
+    erp_answers,
+    inventory,
+    ledger,
+    recurring,
+    refusals,
+    retention,
+    rotation,
+    scarcity,
+)
 from node.app.context import Context
 from node.errors import HansaError
 from node.keyring import Keyring
@@ -109,6 +120,8 @@ class Chores:
         """End holds whose time is up, a part at a time; in decisions they count no more anyway."""
         while self._store.read(lambda tx: bool(tx.reservations.due(self._ctx.now_micros(), 1))):
             self._store.write(lambda tx: ledger.expire_due(tx, self._ctx))
+        while self._store.read(lambda tx: bool(tx.erp_holds.late(self._ctx.now_micros(), 1))):
+            self._node.wake(self._store.write(lambda tx: erp_answers.refuse_late(tx, self._ctx)))
 
     def forget_reservations(self) -> None:
         """Delete what has ended long ago, a part at a time."""

@@ -215,8 +215,9 @@ class Node:
         """A batch is stored: our systems, other partners and the keys in use may have something to do."""
         self.metrics.received.labels(session.partner_id).inc(taken.documents)
         self.metrics.take_seconds.observe(seconds)
-        if taken.handed_over:
-            self._kick_workers()
+        for worker in self._workers.values():
+            if taken.handed_over or worker.reserves:
+                worker.kick()
         self.orders.kick()
         if taken.wake:
             self.links.hub.wake(taken.wake)

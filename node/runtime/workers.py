@@ -10,7 +10,7 @@ from datetime import datetime
 from time import monotonic
 
 from adapters.base import Adapter
-from node.app import erp, systems
+from node.app import erp, erp_answers, systems
 from node.app.context import Context
 from node.config import AdapterSettings
 from node.errors import HansaError
@@ -48,6 +48,11 @@ class AdapterWorker:
         self._pull_at = monotonic()
         self._last_error = ""
         self._thread = threading.Thread(target=self._serve, name=f"hansa-adapter-{settings.name}", daemon=True)
+
+    @property
+    def reserves(self) -> bool:
+        """Whether its system keeps holds."""
+        return bool(self._settings.reserves)
 
     @property
     def started(self) -> bool:
@@ -111,6 +116,7 @@ class AdapterWorker:
             adapter = self._ready()
             self._forget(adapter)
             self._push(adapter)
+            self._tell_of_holds(adapter)
             if not self._stopping and monotonic() >= self._pull_at:
                 self._pull_at = monotonic() + self._settings.every_seconds
                 self._pull(adapter)
@@ -152,6 +158,13 @@ class AdapterWorker:
             self._metrics.handed_over.labels(self.name).inc(posted)
             # Each has its verdict, which waits for the one who sent it.
             self._woke(self._store.read(lambda tx: tx.documents.waiting_partners()))
+
+    def _tell_of_holds(self, adapter: Adapter) -> None:
+        """After the orders that took holds up: what the system has to know of holds on its stock."""
+        if self._settings.reserves:
+            answered = erp_answers.tell_due(self._store, self._ctx, self.name, adapter)
+            if answered.told:
+                self._woke(answered.partners)
 
     def _pull(self, adapter: Adapter) -> None:
         cursor = self._store.read(lambda tx: tx.settings.cursor(self.name))

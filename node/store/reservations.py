@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.ports import CounterDifference
 from node.store.schema import (
+    ERP_HOLD,
     RESERVATION,
     RESERVATION_ASKED,
     RESERVATION_DONE,
@@ -61,9 +62,13 @@ class ReservationStatements:
             ),
             *("item_keys", "since"),
         )
-        self.held_by = sql(every.where(live, counts, items, _R.partner_id == parameter("of")), "item_keys", "of")
+        self.held_by = sql(every.where(live, items, _R.partner_id == parameter("of")), "item_keys", "of")
         self.total_of = sql(
-            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_R.held), sa.literal_column("0"))).where(
+            # Of a hold that our ERP's figure has taken off itself, the ledger holds nothing any more.
+            sa.select(
+                sa.func.count(),
+                sa.func.coalesce(sa.func.sum(sa.case((counts, _R.held), else_=_R.granted)), sa.literal_column("0")),
+            ).where(
                 live, _R.role == word("grantor"), _R.partner_id == parameter("of"), _R.expires_at > parameter("now")
             ),
             *("of", "now"),
@@ -75,6 +80,15 @@ class ReservationStatements:
         self.forget = sql(
             sa.delete(RESERVATION).where(
                 _R.reservation_id == parameter("id"), _R.partner_id == parameter("of"), _R.role == parameter("of_role")
+            ),
+            *("id", "of", "of_role"),
+        )
+        at_erp = ERP_HOLD.c
+        self.forget_at_erp = sql(
+            sa.delete(ERP_HOLD).where(
+                at_erp.reservation_id == parameter("id"),
+                at_erp.partner_id == parameter("of"),
+                at_erp.role == parameter("of_role"),
             ),
             *("id", "of", "of_role"),
         )
@@ -216,7 +230,9 @@ class Reservations:
     def forget(self, before: int, limit: int) -> int:
         """Delete at most `limit` that were done with before; returns how many went."""
         rows = self._all(self._sql.forgettable, before, limit)
-        self._session.run_many(self._sql.forget, [(row.reservation_id, row.partner_id, row.role) for row in rows])
+        keys = [(row.reservation_id, row.partner_id, row.role) for row in rows]
+        self._session.run_many(self._sql.forget_at_erp, keys)
+        self._session.run_many(self._sql.forget, keys)
         return len(rows)
 
     def in_use(self) -> bool:

@@ -32,7 +32,7 @@ from node.core.promise_rows import (
     SiteLoadRow,
 )
 from node.core.quote_rows import QuoteRow
-from node.core.reservation_rows import ReservationRow, StockCounterRow
+from node.core.reservation_rows import ErpHoldRow, ReservationRow, StockCounterRow
 from node.core.rows import (
     AliasRow,
     CardRow,
@@ -322,13 +322,16 @@ DISRUPTION = _table(
     _index("ix_disruption_root", "root_id"),
 )
 
-RESERVATION_LIVE = "state = 'granted' OR state = 'partly_granted'"
+RESERVATION_LIVE = "state = 'granted' OR state = 'partly_granted' OR state = 'pending'"
 """Holds that count until their time is up."""
 
-RESERVATION_OPEN = "state = 'requested' OR state = 'granted' OR state = 'partly_granted'"
+RESERVATION_OPEN = f"state = 'requested' OR {RESERVATION_LIVE}"
 """What ends by itself when its time is up."""
 
-RESERVATION_DONE = "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'confirmed'"
+RESERVATION_DONE = (
+    "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'pending' "
+    "AND state <> 'confirmed'"
+)
 """What can be forgotten in time."""
 
 RESERVATION_ASKED = "state = 'requested' OR state = 'granted' OR state = 'partly_granted' OR state = 'confirmed'"
@@ -342,7 +345,7 @@ RESERVATION = _table(
     _words(
         "state",
         *("requested", "granted", "partly_granted", "refused", "confirmed", "reflected", "released", "expired"),
-        "withdrawn",
+        *("withdrawn", "pending"),
     ),
     sa.CheckConstraint("held >= 0 AND covered >= 0 AND covered <= held AND granted >= 0", name="amounts"),
     # Only a hold on our own stock takes something off it, and only while it stands.
@@ -357,6 +360,15 @@ RESERVATION = _table(
     _index("ix_reservation_order", "order_id", where="order_id > 0"),
     _index("ix_reservation_piece", "piece_id", where="piece_id > 0"),
     _index("ix_reservation_done", "at", where=RESERVATION_DONE),
+)
+
+ERP_HOLD = _table(
+    "erp_hold",
+    ErpHoldRow,
+    ["reservation_id", "partner_id", "role"],
+    _words("told", "nothing", "held", "refused", "ended"),
+    _index("ix_erp_hold_due", "adapter", "next_at", where="next_at > 0"),
+    _index("ix_erp_hold_late", "answer_by", where="answer_by > 0"),
 )
 
 STOCK_COUNTER = _table(
@@ -483,6 +495,7 @@ TABLES: dict[type, sa.Table] = {
     CustomerRow: CUSTOMER,
     CustomerOrderRow: CUSTOMER_ORDER,
     CustomerLineRow: CUSTOMER_LINE,
+    ErpHoldRow: ERP_HOLD,
     PieceRow: PIECE,
     DecisionRow: DECISION,
     ProcessEventRow: PROCESS_EVENT,

@@ -9,6 +9,7 @@ from node.store.customer_orders import CustomerOrders, CustomerOrderStatements
 from node.store.demand import Demand, DemandStatements
 from node.store.disruptions import Disruptions, DisruptionStatements
 from node.store.documents import Documents, DocumentStatements
+from node.store.erp_holds import ErpHolds, ErpHoldStatements
 from node.store.handovers import Handovers, HandoverStatements
 from node.store.links import Links, LinkStatements
 from node.store.offers import Offers, OfferStatements
@@ -42,6 +43,7 @@ class Statements:
         self.offers = OfferStatements(sql)
         self.disruptions = DisruptionStatements(sql)
         self.reservations = ReservationStatements(sql)
+        self.erp_holds = ErpHoldStatements(sql)
         self.customer_orders = CustomerOrderStatements(sql)
         self.quotes = QuoteStatements(sql)
         self.problems = ProblemStatements(sql)
@@ -65,6 +67,7 @@ class Work:
     offers: ports.OfferStore
     disruptions: ports.DisruptionStore
     reservations: ports.ReservationStore
+    erp_holds: ports.ErpHoldStore
     customer_orders: ports.CustomerOrderStore
     quotes: ports.QuoteStore
     problems: ports.ProblemStore
@@ -84,6 +87,7 @@ class Work:
         self.offers = Offers(session, sql.offers)
         self.disruptions = Disruptions(session, sql.disruptions)
         self.reservations = Reservations(session, sql.reservations)
+        self.erp_holds = ErpHolds(session, sql.erp_holds)
         self.customer_orders = CustomerOrders(session, sql.customer_orders, counters)
         self.quotes = Quotes(session, sql.quotes)
         self.problems = Problems(session, sql.problems)

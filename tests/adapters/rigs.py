@@ -94,7 +94,7 @@ release = [
 
 CONFIRMING = """
 confirm = [
-  "UPDATE stock SET held = held - :quantity, on_hand = on_hand - :quantity WHERE item = :item AND place = :location",
+  "UPDATE stock SET held = held - :quantity, on_hand = on_hand - :taken WHERE item = :item AND place = :location",
   "UPDATE stock_hold SET gone = 1, taken_by = :order WHERE id = CAST(:reference AS INTEGER)",
 ]
 """

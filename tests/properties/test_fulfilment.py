@@ -9,14 +9,15 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from node.core import fulfilment
-from node.core.allotment import Chosen, allot, drop
+from node.core import fulfilment, movements
+from node.core.allotment import Chosen, allot, blank_piece, drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.fulfilment import ProcessPolicy, balance, next_steps, remainders
 from node.core.piece_state import DEAD, LIVE, STATES, PieceFact, absorb, step_to
 from node.errors import RefusedError
 
 UNIT = 1_000_000
+MODES = st.sampled_from(["ship", "collect", "to_collect", "cross_dock"])
 SOURCES = [("", "DC"), ("", "S1"), ("0088:1", "A"), ("0088:2", "B")]
 
 
@@ -106,6 +107,14 @@ class World:
             self.facts[step.piece_id] = replace(self.facts[step.piece_id], outside="")
         elif isinstance(step, fulfilment.CancelPiece):
             self.cancel(step)
+        elif isinstance(step, movements.PassOn):
+            self.pass_on(step)
+        elif isinstance(step, movements.NotCollected):
+            piece = self.pieces[step.piece_id]
+            line = self.lines[piece.line_id]
+            left = min(piece.quantity - piece.delivered, line.quantity - line.cancelled - line.cancel_asked)
+            self.lines[piece.line_id] = line._replace(cancel_asked=line.cancel_asked + left)
+            self.cancel(fulfilment.CancelPiece(step.piece_id, piece.delivered, step.reason))
         elif isinstance(step, fulfilment.CancelUnits):
             line = self.lines[step.line_id]
             self.lines[step.line_id] = line._replace(
@@ -114,6 +123,18 @@ class World:
         elif isinstance(step, fulfilment.RefuseCancel):
             line = self.lines[step.line_id]
             self.lines[step.line_id] = line._replace(cancel_asked=line.cancel_asked - step.quantity)
+
+    def pass_on(self, step: movements.PassOn) -> None:
+        piece = self.pieces[step.piece_id]
+        assert 0 < step.quantity <= piece.quantity
+        left = piece.quantity - step.quantity
+        state = piece.state if left else step_to(piece.state, "passed_on")
+        self.pieces[piece.piece_id] = piece._replace(
+            quantity=left, wanted=min(piece.wanted, left), passed=piece.passed + step.quantity, state=state,
+            despatched=max(0, piece.despatched - step.quantity),
+        )  # fmt: skip
+        onward = blank_piece(next(self.ids), 1, piece.line_id, step.quantity, piece.unit, self.now)
+        self.pieces[onward.piece_id] = onward._replace(location="S9", mode="collect", state="planned")
 
     def cancel(self, step: fulfilment.CancelPiece) -> None:
         piece, fact = self.pieces[step.piece_id], self.facts.get(step.piece_id, PieceFact())
@@ -131,7 +152,7 @@ class World:
             for partner_id, location in data.draw(st.lists(st.sampled_from(SOURCES), max_size=3)):
                 amount = data.draw(st.integers(1, quantity + UNIT))
                 later = not partner_id and data.draw(st.booleans())
-                chosen.append(Chosen(line_id, partner_id, location, amount, "ship", None, "", "", 0, later))
+                chosen.append(Chosen(line_id, partner_id, location, amount, data.draw(MODES), None, "", "", 0, later))
         waiting = [p for p in self.pieces.values() if p.state == "back_ordered" and p.next_at is not None]
         waiting = [p for p in waiting if p.next_at is not None and p.next_at <= self.now]
         made = allot(
@@ -191,6 +212,9 @@ def disturb(world: World, data: st.DataObject) -> None:
             ready=data.draw(quantity),
             despatched=data.draw(quantity),
             delivered=data.draw(quantity),
+            failed=data.draw(quantity),
+            received=data.draw(quantity),
+            spoilt=data.draw(quantity),
         )
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import pytest
 
 from node.core import reservation, sharing
-from node.core.reservation import EVENTS, STATES, Ask, Given, after, allowance, decide
+from node.core.reservation import EVENTS, STATES, TOLD, Ask, Given, after, allowance, decide, to_tell, together
 
 ONE = 1_000_000
 BEAR1, BEAR2 = ("no:x:BEAR", "DC1"), ("no:x:BEAR", "DC2")
 
-# State by state, what each event leaves, in the order of EVENTS: grant, grant_partly, refuse, extend, confirm, reflect,
-# release, expire, withdraw; a dot: nothing changes.
+# State by state, what each event leaves, in the order of EVENTS: ask, grant, grant_partly, refuse, extend, confirm,
+# reflect, release, expire, withdraw; a dot: nothing changes.
 TABLE = """
-requested granted partly_granted refused . . . released expired withdrawn
-granted . . . . confirmed . released expired withdrawn
-partly_granted . . . . confirmed . released expired withdrawn
-refused . . . . . . . . .
-confirmed . . . . . reflected released . .
-reflected . . . . . . . . .
-released . . . . . . . . .
-expired . . . . . . . . .
-withdrawn . . . . . . . . .
+requested pending granted partly_granted refused . . . released expired withdrawn
+granted . . . . . confirmed . released expired withdrawn
+partly_granted . . . . . confirmed . released expired withdrawn
+refused . . . . . . . . . .
+confirmed . . . . . . reflected released . .
+reflected . . . . . . . . . .
+released . . . . . . . . . .
+expired . . . . . . . . . .
+withdrawn . . . . . . . . . .
+pending . granted partly_granted refused . . . released expired withdrawn
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 
@@ -36,7 +37,45 @@ def test_every_state_with_every_event(state: str, event: str, expected: str) -> 
 
 def test_the_table_is_whole() -> None:
     assert tuple(row[0] for row in ROWS) == STATES
-    assert reservation.LIVE | reservation.UNWANTED | {"requested", "confirmed", "reflected"} == set(STATES)
+    assert reservation.LIVE | reservation.UNWANTED | {"requested", "pending", "confirmed", "reflected"} == set(STATES)
+    assert reservation.LIVE < reservation.STANDING < reservation.OPEN
+
+
+# What our ERP has to be told: by the hold's state, after it was told nothing, held (and held, but for less long).
+TELL = """
+requested release release release
+pending reserve . reserve
+granted reserve . reserve
+partly_granted reserve . reserve
+refused release release release
+confirmed release confirm confirm
+reflected release confirm confirm
+released release release release
+expired release release release
+withdrawn release release release
+"""
+
+
+@pytest.mark.parametrize("line", TELL.strip().splitlines())
+def test_what_the_erp_has_to_be_told(line: str) -> None:
+    state, *expected = (word.replace(".", "") for word in line.split())
+    told = [to_tell(state, "nothing"), to_tell(state, "held"), to_tell(state, "held", longer=True)]
+    assert told == expected
+    assert {to_tell(state, done, longer=late) for done in ("refused", "ended") for late in (True, False)} == {""}
+
+
+def test_every_state_has_something_to_tell_or_not() -> None:
+    assert {line.split()[0] for line in TELL.strip().splitlines()} == set(STATES)
+    assert TOLD == ("nothing", "held", "refused", "ended")
+    for state, told in (("held", "nothing"), ("granted", "granted")):
+        with pytest.raises(ValueError, match="no reservation"):
+            to_tell(state, told)
+
+
+def test_all_or_nothing_waits_for_every_answer_but_a_refusal() -> None:
+    assert together(["held"]) == together(["held", "held"]) == "grant"
+    assert together(["held", "nothing"]) == together(["nothing"]) == ""
+    assert together(["refused", "nothing"]) == together(["held", "ended"]) == "refuse"
 
 
 @pytest.mark.parametrize(("state", "event"), [("granted", "vanish"), ("promised", "grant"), ("", "")])

@@ -293,9 +293,12 @@ def _promising() -> None:
 
 
 def _reservations() -> None:
-    live = "state = 'granted' OR state = 'partly_granted'"
+    live = "state = 'granted' OR state = 'partly_granted' OR state = 'pending'"
     still_open = f"state = 'requested' OR {live}"
-    done = "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'confirmed'"
+    done = (
+        "state <> 'requested' AND state <> 'granted' AND state <> 'partly_granted' AND state <> 'pending' "
+        "AND state <> 'confirmed'"
+    )
     _table(
         "reservation",
         "reservation_id partner_id role",
@@ -305,7 +308,7 @@ def _reservations() -> None:
         "root_id text, reason text, at int",
         role=_words("role", "grantor requester own"),
         state=_words(
-            "state", "requested granted partly_granted refused confirmed reflected released expired withdrawn"
+            "state", "requested granted partly_granted refused confirmed reflected released expired withdrawn pending"
         ),
         amounts="held >= 0 AND covered >= 0 AND covered <= held AND granted >= 0",
         held=f"held = 0 OR ((role = 'grantor' OR role = 'own') AND (state = 'confirmed' OR {live}))",
@@ -323,6 +326,16 @@ def _reservations() -> None:
     _index("ix_reservation_order", "reservation", "order_id", "order_id > 0")
     _index("ix_reservation_piece", "reservation", "piece_id", "piece_id > 0")
     _index("ix_reservation_done", "reservation", "at", done)
+    _table(
+        "erp_hold",
+        "reservation_id partner_id role",
+        "reservation_id text, partner_id text, role text, adapter text, told text, number text, gtin text, "
+        "location text, quantity int, unit text, until int, bound text, answer_by int, next_at int, attempts int, "
+        "reference text, error text",
+        told=_words("told", "nothing held refused ended"),
+    )
+    _index("ix_erp_hold_due", "erp_hold", "adapter next_at", "next_at > 0")
+    _index("ix_erp_hold_late", "erp_hold", "answer_by", "answer_by > 0")
     _table(
         "stock_counter",
         "item_key location",
