@@ -40,6 +40,7 @@ from node.ports import USAGES, OrderIdentity, Transaction
 __all__ = [
     "Requested",
     "Wanted",
+    "answer_later",
     "confirm",
     "expire_due",
     "exposure",
@@ -190,8 +191,10 @@ def extend(
     if row.state not in reservation.LIVE or row.expires_at <= ctx.now_micros():
         raise RefusedError(f"reservation {reservation_id} is {_word(ctx, row)}", code="not-held")
     if row.role == "own":
-        longer = row._replace(expires_at=wire.micros(until), extensions=row.extensions + 1, at=ctx.now_micros())
-        tx.reservations.put([longer])
+        ledger = Ledger(tx, ctx, [row.item_key])
+        at = wire.micros(until)
+        longer = ledger.change(row, row._replace(expires_at=at, extensions=row.extensions + 1, at=ledger.now))
+        ledger.write()
         return longer
     number = f"H{tx.documents.next_ids(1)}"
     document = ReservationRequest(
@@ -233,7 +236,7 @@ def release(
     row = ledger.known((row.reservation_id, row.partner_id, row.role)) or row
     ended = ledger.change(row, ledger.ended(row, event, reason))
     ledger.write()
-    if row.role == "grantor" and row.state in reservation.LIVE:
+    if row.role == "grantor" and row.state in reservation.STANDING:
         _tell_released(tx, ctx, ended)
     return ended
 
@@ -397,6 +400,13 @@ def take(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Doc
     if back:
         _send_release(tx, ctx, partner_id, back)
     return bool(answers or back)
+
+
+def answer_later(tx: Transaction, ctx: Context, row: ReservationRow, lines: Sequence[ReservationResponseLine]) -> None:
+    """Answer lines of a request that waited for our ERP; `row` is one of its reservations."""
+    header = DocumentHeader(root_id=row.root_id)
+    request = _key(row.partner_id, row.request)
+    _answer(tx, ctx, row.partner_id, [ReservationResponse(header=header, request=request, lines=tuple(lines))])
 
 
 def _answer(tx: Transaction, ctx: Context, partner_id: str, answers: Sequence[ReservationResponse]) -> None:
