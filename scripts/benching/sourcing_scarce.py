@@ -1,9 +1,10 @@
 """The scarce-stock instance: orders come one by one, stock lasts for about what is to come, and lies where it lies.
 
-Single-line orders, as they came, over a few places, each of which is nearest to some customers. The first half of the
-orders is history; for the second half every place has stock of each item, all places together about what the second
-half wants, shared out with noise. Decided is order after order, with prices of scarce stock (ours) or without
-(myopic). The clairvoyant decides all of the second half together, and knows it; its proved bound is what counts.
+Single-line orders of the items most asked for, over a few places. The first half of the orders is history; for the
+second half every place has stock of each item, all places together about what the second half wants, shared out with
+noise. Decided is order after order, with prices of scarce stock (ours) or without (myopic). The clairvoyant decides all
+of the second half together, and knows it; its proved bound is what counts. Orders come in random order, so that the
+past tells of the future, or as they came, where it tells less.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Season:
     region: dict[str, str]
 
 
-def make_season(baskets: Sequence[Basket], seed: int) -> Season:
+def make_season(baskets: Sequence[Basket], seed: int, *, shuffled: bool) -> Season:
     """The instance from baskets, all of it from the seed."""
     chance = random.Random(seed)
     common = Counter(item for _, wanted in baskets for item, _, _ in wanted)
@@ -54,6 +55,8 @@ def make_season(baskets: Sequence[Basket], seed: int) -> Season:
         for item, quantity, price in wanted
         if item in chosen
     ]
+    if shuffled:
+        chance.shuffle(singles)
     policy = Policy(strategy="scarce", unfilled_cost=UNFILLED)
     world = make_world(singles, places=PLACES, seed=seed, plenty=True, policy=policy)
     half = len(world.orders) // 2
@@ -165,13 +168,18 @@ def _plus(step: Callable[[int], None], before: int, at: int) -> None:
 
 
 def measure_scarce(
-    baskets: Sequence[Basket], *, seeds: Sequence[int], seconds: float, report: Callable[[int, int], None]
+    baskets: Sequence[Basket],
+    *,
+    seeds: Sequence[int],
+    shuffled: bool,
+    seconds: float,
+    report: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Myopic, ours and clairvoyant over the seeds, and the share of the gap that ours closes."""
     sums = {"myopic": Decimal(0), "ours": Decimal(0), "clairvoyant": Decimal(0)}
     orders = 0
     for round_, seed in enumerate(seeds):
-        season = make_season(baskets, seed)
+        season = make_season(baskets, seed, shuffled=shuffled)
         count = len(season.coming)
         step = partial(_step, report, round_ * 2 * count, len(seeds) * 2 * count)
         orders += count

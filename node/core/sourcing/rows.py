@@ -33,13 +33,12 @@ class Mixed:
     def fill(self, opened: tuple[int, ...], *, fixed: bool = True) -> tuple[float, dict[int, float]]:
         """The least cost with these parcels open, and what each gives. Exact for one common step of all parcels.
 
-        Without `fixed` it is a floor of the cost. Raises ValueError for more parcels than are tried out.
+        Without `fixed` it is a floor of the cost. Of more parcels than are tried out (`too_many`) the cheapest are.
         """
         have = sorted((self.gives[at][1], at) for at in opened if at in self.gives)
         have = [one for one in have if one[0] < self.open_unit]
         charged = fixed and any(self.gives[at][2] > 0 for _, at in have)
-        if charged and len(have) > MIXED_MAX:
-            raise ValueError("too many parcels for one line")
+        have = have[:MIXED_MAX] if charged else have
         best: tuple[float, dict[int, float]] = (self.open_unit * self.need, {})
         for used in product((True, False), repeat=len(have)) if charged else [(True,) * len(have)]:
             left, cost, taken = self.need, 0.0, {}
@@ -53,6 +52,11 @@ class Mixed:
             if cost < best[0]:
                 best = (cost, taken)
         return best
+
+    def too_many(self, opened: tuple[int, ...]) -> bool:
+        """Whether `fill` does not look at all of them, so that a better mixture may be missed."""
+        have = [at for at in opened if at in self.gives and self.gives[at][1] < self.open_unit]
+        return len(have) > MIXED_MAX and any(self.gives[at][2] > 0 for at in have)
 
 
 @dataclass(slots=True)

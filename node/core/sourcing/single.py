@@ -48,6 +48,8 @@ class _Search:
         self.memory: dict[tuple[int, tuple[int, ...]], float] = {}
         self.best = _Best(float(self.open_cost.sum()))
         self.nodes = 0
+        self.exact = True
+        self.floor_at_root = -INFINITE
 
     def cost(self, opened: Sequence[int]) -> float:
         """Of the plan with these parcels open; infinite when they are of too many sources."""
@@ -68,6 +70,7 @@ class _Search:
         key = (row, tuple(sorted(at for at in opened if at in mixed.gives)))
         if key not in self.memory:
             self.memory[key] = mixed.fill(key[1])[0]
+            self.exact &= not mixed.too_many(key[1])
         return self.memory[key]
 
     def offer(self, opened: Sequence[int], cost: float) -> None:
@@ -166,6 +169,8 @@ class _Search:
             tolerance = NEAR * (1 + abs(self.best.cost))
             if bound > best_bound:
                 best_bound, best_price = bound, price
+                if self.nodes == 1:
+                    self.floor_at_root = min(bound, self.best.cost)
                 opened = [*open_.tolist(), *chosen.tolist()]
                 self.offer(opened, self.cost(opened))
             else:
@@ -231,19 +236,21 @@ def _finite_sum(rows: Rows) -> float:
 
 @dataclass(slots=True)
 class Located:
-    """The optimum of some rows: by row the shares of it that parcels give. Rows that stay open are not there."""
+    """A plan for some rows: by row the shares of it that parcels give. Rows that stay open are not there."""
 
     rows: Rows
     served: dict[int, dict[int, float]]
     cost: float
-    """With the rows' constant."""
+    """Of this plan, with the rows' constant."""
+    floor: float
+    """No plan costs less: the cost, where it is proved to be the least."""
 
     def needed(self, slack: float) -> list[bool]:
-        """By parcel, whether a plan with it can cost less than the optimum and the slack."""
+        """By parcel, whether a plan with it can cost less than the floor and the slack."""
         if not self.rows.lines:
             return [True] * len(self.rows.parcels)
         search = _Search(self.rows)
-        target = self.cost - self.rows.constant + slack
+        target = self.floor - self.rows.constant + slack
         price, pace, kept = search.first_price(), 1.0, np.ones(len(self.rows.parcels), np.bool_)
         best = -INFINITE
         for _ in range(ROUNDS):
@@ -259,19 +266,17 @@ class Located:
         return [bool(one) for one in kept.tolist()]
 
 
-def plant_location(rows: Rows) -> Located | None:
-    """The optimum; None when it was not proved within the nodes that are sensible here."""
+def plant_location(rows: Rows) -> Located:
+    """The plan of least cost, or the best that was found within the nodes that are sensible here, with its floor."""
     if not rows.lines:
-        return Located(rows, {}, rows.constant)
+        return Located(rows, {}, rows.constant, rows.constant)
     search = _Search(rows)
-    try:
-        search.start()
-        if not search.node(np.zeros(0, np.int64), np.arange(len(rows.parcels)), search.first_price(), ROUNDS):
-            return None
-        served = _served(search)
-    except ValueError:
-        return None
-    return Located(rows, served, rows.constant + (search.best.cost if served else search.nothing))
+    search.start()
+    proved = search.node(np.zeros(0, np.int64), np.arange(len(rows.parcels)), search.first_price(), ROUNDS)
+    served = _served(search)
+    cost = search.best.cost if served else search.nothing
+    floor = cost if proved and search.exact else min(cost, search.floor_at_root)
+    return Located(rows, served, rows.constant + cost, rows.constant + floor)
 
 
 def _served(search: _Search) -> dict[int, dict[int, float]]:

@@ -74,7 +74,7 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
     known = [_fallback(problem, found, grid, part)] if first is None else []
     floor, columns = -math.inf, part.columns
     if first is not None:
-        floor = sum(one.located.cost for one in first)
+        floor = sum(one.located.floor for one in first)
         known = _without_solver(problem, found, grid, part, first)
         slack = known[0].bound - floor
         if slack <= NEAR * (1 + abs(floor)):

@@ -25,7 +25,7 @@ NEAR = 1e-9
 
 @dataclass(slots=True)
 class Alone:
-    """One order's optimum without regard to pools."""
+    """One order's best without regard to pools."""
 
     part: Part
     located: Located
@@ -34,13 +34,13 @@ class Alone:
 
 
 def alone(grid: Grid, part: Part) -> list[Alone] | None:
-    """The optimum of each of the part's orders, or None where one of them takes the general model."""
+    """The best for each of the part's orders, or None where one of them takes the general model."""
     found = []
     for one in _by_order(grid, part):
         rows = rows_of(grid, one)
-        located = plant_location(rows) if rows is not None else None
-        if located is None:
+        if rows is None:
             return None
+        located = plant_location(rows)
         found.append(Alone(one, located, _quantities(grid, one, located)))
     return found
 
@@ -102,15 +102,55 @@ def in_turn(grid: Grid, part: Part, first: Sequence[Alone]) -> Floats | None:
             room = np.floor(np.minimum(grid.need[grid.col_line[columns]], left[supply]) / grid.step[columns] + NEAR)
             most[columns] = np.maximum(0.0, room)
             keep = columns[most[columns] >= 1].tolist()
-            rest = replace(grid, most=most)
-            again = alone(rest, Part([order], one.part.lines, keep))
-            if again is None or not _enough(grid, left, again[0].quantities):
+            rest = Part([order], one.part.lines, keep)
+            again = _best_of_rest(replace(grid, most=most), rest, left)
+            if again is None:
                 return None
-            taken = again[0].quantities
+            taken = again
         for at, quantity in taken.items():
             total[at] += quantity
             left[grid.col_supply[at]] -= quantity
     return total
+
+
+def _best_of_rest(grid: Grid, part: Part, left: Floats) -> dict[int, float] | None:
+    """One order's best from what is left; by the solver where its own lines compete for it."""
+    again = alone(grid, part)
+    if again is None:
+        return None
+    taken = again[0].quantities
+    return taken if _enough(grid, left, taken) else _refilled(grid, part, taken, left)
+
+
+def _refilled(grid: Grid, part: Part, wanted: dict[int, float], left: Floats) -> dict[int, float]:
+    """An order whose lines want more than there is: line after line what is left, from opened parcels first."""
+    opened = {int(grid.col_parcel[at]) for at in wanted}
+    policy = grid.orders[part.orders[0]].policy
+    rest = left.copy()
+    taken: dict[int, float] = {}
+    by_line: dict[int, list[int]] = {line: [] for line in part.lines}
+    for at in part.columns:
+        if policy.split_orders_max is None or int(grid.col_parcel[at]) in opened:
+            by_line[int(grid.col_line[at])].append(at)
+    for line, columns in by_line.items():
+        need, found = float(grid.need[line]), {}
+        if grid.line_group[line] >= 0:
+            columns = [at for at in columns if at in wanted]
+        for at in sorted(columns, key=lambda at: (int(grid.col_parcel[at]) not in opened, float(grid.cost[at]))):
+            room = min(need, float(rest[grid.col_supply[at]]), float(grid.most[at] * grid.step[at]))
+            quantity = float(np.floor(room / grid.step[at] + NEAR) * grid.step[at])
+            if quantity > 0 and quantity >= grid.minimum[at]:
+                found[at] = quantity
+                need -= quantity
+        short = need > NEAR * float(grid.need[line])
+        if short and policy.complete:
+            return {}
+        if short and grid.line_group[line] >= 0:
+            continue
+        for at, quantity in found.items():
+            taken[at] = quantity
+            rest[grid.col_supply[at]] -= quantity
+    return taken
 
 
 def _is_stock(grid: Grid, pool: Coupling) -> bool:
