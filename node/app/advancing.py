@@ -40,12 +40,12 @@ def advance(store: Store, ctx: Context, limit: int = AT_ONCE) -> Advanced:
     ids = store.write(lambda tx: merge_due(tx, ctx, due))
     looked = store.write(partial(_look_at, ctx=ctx, ids=ids))
     done.orders = len(ids)
-    to_source = []
+    to_source: list[tuple[int, bool]] = []
     for customer_order_id, one in zip(ids, looked, strict=True):
         if one is not None:
             done.wake |= one.wake
             if one.source is not None:
-                to_source.append(customer_order_id)
+                to_source.append((customer_order_id, bool(one.source.waiting)))
     for group in _groups(ctx, to_source):
         done.wake |= _source(store, ctx, group)
         done.sourced += len(group)
@@ -80,10 +80,21 @@ def _postpone_all(tx: Transaction, ctx: Context, ids: Sequence[int], error: Exce
         _postpone(tx, ctx, one, error)
 
 
-def _groups(ctx: Context, ids: Sequence[int]) -> list[Sequence[int]]:
-    """Waves where the settings say so, else one by one."""
+def _groups(ctx: Context, to_source: Sequence[tuple[int, bool]]) -> list[list[int]]:
+    """Waves where the settings say so, in the order given. What has waited for supply (true) is served one by one:
+
+    a wave gives new supply to whom it costs least to send it, and a queue to who is first.
+    """
     size = ctx.settings.orchestration.wave_orders
-    return [ids[first : first + size] for first in range(0, len(ids), size)]
+    groups: list[list[int]] = []
+    room = 0
+    for customer_order_id, has_waited in to_source:
+        if has_waited or not room:
+            groups.append([])
+            room = size
+        groups[-1].append(customer_order_id)
+        room = 0 if has_waited else room - 1
+    return groups
 
 
 def _source(store: Store, ctx: Context, ids: Sequence[int]) -> set[str]:
