@@ -108,6 +108,7 @@ def why(tx: Transaction, number: str) -> dict[str, Any]:
         "number": row.number,
         "state": row.state,
         "reason": row.reason,
+        "names": {partner.partner_id: partner.name for partner in tx.partners.all() if partner.state != "self"},
         "decisions": [_decided(decision) for decision in decisions],
     }
 
@@ -147,7 +148,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
                     "quantity": customer_view.told(piece.quantity),
                     "line_id": piece.line_id,
                     "since": customer_view.when(piece.at),
-                    "to_do": customer_view.TO_DO[piece.state],
+                    "to_do": customer_view.to_do(piece),
                 }
             )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from node.cli import order_views
@@ -81,13 +82,14 @@ def _pieces(output: Output, one: Result) -> None:
             line["line_id"],
             piece["quantity"],
             " ".join(text for text in (piece["from"], piece["location"]) if text) or "-",
+            _words(piece["mode"]),
             _words(piece["state"]),
             piece["promised_on"] or "",
             piece["despatched"],
             piece["delivered"],
             piece["order"],
             " ".join(text for text in (piece["carrier"], piece["tracking"]) if text),
-            piece["reason"] + (f"; {piece['surplus']} too many" if piece["surplus"] != "0" else ""),
+            _told_of(piece),
         ]
         for line in one["lines"]
         for piece in line["pieces"]
@@ -95,11 +97,24 @@ def _pieces(output: Output, one: Result) -> None:
     if rows:
         output.heading("Pieces")
         output.table(
-            ["line", "quantity", "from", "state", "promised", "despatched", "delivered", "order", "with", "why"],
+            ["line", "quantity", "from", "how", "state", "promised", "despatched", "delivered", "order", "with", "why"],
             rows,
             empty="",
             right="quantity despatched delivered",
         )
+
+
+def _told_of(piece: Result) -> str:
+    """What else there is to say of a piece."""
+    parts = [piece["reason"]]
+    for name, words in (("passed_on", "{} passed on"), ("lost", "{} lost"), ("surplus", "{} too many")):
+        if piece[name] != "0":
+            parts.append(words.format(piece[name]))
+    if piece["on_from"]:
+        parts.append(f"takes piece {piece['on_from']} on")
+    if piece["state"] == "ready" and piece["next_at"]:
+        parts.append(f"until {piece['next_at']}")
+    return "; ".join(part for part in parts if part)
 
 
 def _decision(output: Output, one: Result) -> None:
@@ -157,12 +172,12 @@ def _why(output: Output, told: Result) -> None:
         for remark in decision["why"].get("findings", ()):
             output.line(f"  {remark}")
         rows = [
-            [line["line"], *_candidate(candidate)]
+            [line["line"], *_candidate(candidate, told.get("names", {}))]
             for line in decision["why"].get("lines", ())
             for candidate in line["candidates"]
         ]
         output.table(
-            ["line", "source", "available", "taken", "arrives", "costs", "why"],
+            ["line", "source", "available", "taken", "arrives", "why", "costs"],
             rows,
             empty="no candidates",
             right="available taken",
@@ -172,16 +187,22 @@ def _why(output: Output, told: Result) -> None:
                 output.line(f"line {line['line']}: {one['quantity']} stay open: {one['reason']}")
 
 
-def _candidate(one: Result) -> list[str]:
+def _candidate(one: Result, names: Result) -> list[str]:
     partner, _, location = one["source"].partition("|")
+    costs = one.get("costs") or one.get("unit_costs") or {}
     return [
-        f"{partner or 'our own'} {location}".strip(),
+        f"{names.get(partner, partner) or 'our own'} {location}".strip(),
         one["available"],
         one["chosen"],
         one.get("arrives", ""),
-        shown(one.get("costs") or one.get("unit_costs") or ""),
         one["why"] or "",
+        ", ".join(f"{name} {_amount(amount)}" for name, amount in costs.items()),
     ]
+
+
+def _amount(text: str) -> str:
+    """An amount to two places, which is what people compare; `--json` has it exact."""
+    return f"{Decimal(text):.2f}"
 
 
 def _stuck(output: Output, told: Result) -> None:
@@ -208,7 +229,9 @@ def _stuck(output: Output, told: Result) -> None:
 
 def _sent(output: Output, told: Result) -> None:
     """What became of an order or a request made by hand."""
-    if "asked" in told:
+    if "moved" in told:
+        _moved(output, told)
+    elif "asked" in told:
         _asked(output, told)
     elif told["type"] != "CustomerOrder":
         order_views.sent(output, told)
@@ -217,6 +240,15 @@ def _sent(output: Output, told: Result) -> None:
         output.line(f"customer order {told['number']}{again}; hansa order show {told['number']}")
         for one in told["findings"]:
             output.note(f"waits for a human: {one['text']}")
+
+
+def _moved(output: Output, told: Result) -> None:
+    """What a store did with goods, or what becomes of a failed delivery."""
+    output.line(f"customer order {told['number']}: {told['event']}; hansa order show {told['number']}")
+    for one in told["moved"]:
+        output.line(f"  line {one['line_id']}: {one['quantity']} {one['unit']}")
+    for one in told["findings"]:
+        output.note(f"odd, but taken: {one['text']}")
 
 
 def _asked(output: Output, told: Result) -> None:
@@ -231,5 +263,6 @@ VIEWS: dict[str, Callable[[Output, Result], None]] = {
     "order.find": _found,
     "order.why": _why,
     "order.approve": _asked,
+    "order.resend": _moved,
     "orders.stuck": _stuck,
 }

@@ -362,6 +362,23 @@ def _customer_commands(add: Group) -> None:
     approve = add("approve", "let a customer order go on that waits for a human")
     approve.add_argument("order", metavar="NUMBER")
     approve.add_argument("--reason", default="", help="kept with the order")
+    for name, meaning, lines in (
+        ("ready", "goods lie ready to be collected", "so much in all; without: everything"),
+        ("collected", "the customer has collected goods", "so much more; without: all that is left"),
+        ("not-collected", "nobody collects what is left: it goes back to stock", "of this line; without: all"),
+    ):
+        parser = add(name, meaning, f"order.{name.replace('-', '_')}")
+        parser.add_argument("order", metavar="NUMBER", help="the customer order's")
+        parser.add_argument("--line", action="append", default=[], metavar="LINE=QTY", help=lines)
+        parser.add_argument("--number", metavar="N", help="our number of this document; without, the node makes one")
+        parser.add_argument("--reason", default="", help="why, for people")
+    resend = add("resend", "send what a failed delivery did not bring again, or take it off the order")
+    resend.add_argument("order", metavar="NUMBER", help="the customer order's")
+    resend.add_argument(
+        "--line", action="append", dest="lines", default=[], metavar="LINE", help="only this; may be repeated"
+    )
+    resend.add_argument("--cancel", action="store_true", help="it is wanted no more")
+    resend.add_argument("--reason", default="", help="why, for people")
 
 
 def _by_hand(parser: Parser, *, partner: bool = False, order: bool = False, reason: bool = False) -> Parser:

@@ -13,9 +13,9 @@ from typing import Any
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, DecisionRow, PieceRow, ProcessEventRow
 from node.core.decimals import format_decimal, from_scaled
 from node.core.fulfilment import balance
-from node.core.piece_state import DEAD
+from node.core.piece_state import DEAD, INBOUND
 
-__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "told", "when"]
+__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "to_do", "told", "when"]
 
 TO_DO = {
     "human": "see `hansa order why`, then `hansa order approve`, `change` or `cancel`",
@@ -27,7 +27,7 @@ TO_DO = {
     "ordered": "nothing yet: the partner has the order, and has not answered",
     "cancelling": "nothing: the partner has been asked, and has not answered",
     "back_ordered": "nothing: it is sourced when there is supply",
-    "ready": "the customer collects it",
+    "ready": "the customer collects it: `hansa order collected`, or `not-collected`",
     "despatched": "nothing: it is on its way",
     "held": "nothing: it is ordered when the rest is found",
     "planned": "nothing: it is ordered when the rest is found",
@@ -122,6 +122,9 @@ def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]
         "mode": piece.mode,
         "state": piece.state,
         "dead": piece.state in DEAD,
+        "on_from": piece.inbound_id,
+        "passed_on": told(piece.passed),
+        "lost": told(piece.lost),
         "promised_on": piece.promised_on,
         "despatched": told(piece.despatched),
         "delivered": told(piece.delivered),
@@ -134,8 +137,15 @@ def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]
         "reason": piece.reason,
         "since": when(piece.at),
         "next_at": when(piece.next_at),
-        "to_do": TO_DO.get(piece.state, ""),
+        "to_do": to_do(piece, numbers.get(piece.order_id, "") if piece.order_id is not None else ""),
     }
+
+
+def to_do(piece: PieceRow, number: str = "") -> str:
+    """What a person can do about a piece; `number` is that of the order behind it."""
+    if piece.mode in INBOUND and piece.state == "despatched":
+        return f"say what arrives there: `hansa order receive {number or 'ORDER'}`"
+    return TO_DO.get(piece.state, "")
 
 
 def event_fields(event: ProcessEventRow) -> dict[str, Any]:
