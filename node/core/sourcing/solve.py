@@ -83,10 +83,10 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
             return replace(known[0], status="gap", bound=floor)
         columns = needed_columns(grid, first, slack)
     best = known[0]
-    if seconds <= 0:
-        return replace(best, bound=floor)
-    answer = solve_model(grid, columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
     status = "time-limit" if first is not None else "fallback"
+    if seconds <= 0:
+        return replace(best, status=status, bound=floor)
+    answer = solve_model(grid, columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
     if answer.status:
         one, faults = _valued(problem, found, grid, part, _exact(problem, grid, answer.quantities))
         if not faults:
