@@ -1,4 +1,4 @@
-"""The demonstration: a supplier, a retailer and a manufacturer with three different ERPs trade through their nodes."""
+"""The demonstration: a supplier, a retailer, a manufacturer and a 3PL with their systems trade through their nodes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from rich.console import Console
 from node.errors import HansaError
 from scripts.demonstration import network, reckoning, trade, trade_generator
 from scripts.demonstration.company import CommandError
+from scripts.demonstration.second_act.story import SecondAct
 from scripts.demonstration.story import Story
 
 WIDTH = 150
 """Columns of the output where it goes to a file."""
 
 _DESCRIPTION = """\
-Runs three companies on this machine, each with its own ERP and its own node, in six processes:
+Runs four companies on this machine, each with its own system and its own node, and a carrier, in nine processes:
   Harbour Gifts       a retailer: web shop, CSV and Excel files
   Nordwind Wholesale  a supplier: SQL ERP, no open port, its node dials out
   Atelier Meuble      a manufacturer: another SQL ERP, other names, units and item numbers
-and plays a trade through them. Ends with a summary from the three ERPs' own tables, compared with an independent
-calculation from the input file; exits with 1 if anything does not add up.
+  Quayside Logistics  a 3PL: keeps the retailer's goods, speaks JSON lines, no open port
+  Swift Parcel        a carrier: no node, quotes prices over HTTP on this machine
+and plays two acts: a trade between retailer, supplier and manufacturer; then customers' orders that the retailer's node
+sources over all of them. Each act ends with a summary from the companies' own tables, the first one compared with an
+independent calculation from the input file; exits with 1 if anything does not add up.
 """
 
 
@@ -75,6 +79,8 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
         if options.accidents:
             made.accident = _accidents(made, console, options.accidents, options.seed)
         good = Story(made, found, expected, console).tell()
+        console.print(f"The first act took {time.monotonic() - began:.0f} s.")
+        good = good and SecondAct(made, found, console).tell()
         console.print(f"The whole took {time.monotonic() - began:.0f} s.")
         if options.keep:
             _keep(console, made)
@@ -124,7 +130,8 @@ def _keep(console: Console, made: network.Network) -> None:
     console.print("\nStill running; try in another terminal (Ctrl-C here ends it):")
     for company in made.companies:
         console.print(f"  hansa --home {company.home} status", markup=False)
-    console.print(f"  hansa --home {made.retailer.home} order list --limit 5", markup=False)
+    console.print(f"  hansa --home {made.retailer.home} order find --limit 5", markup=False)
+    console.print(f"  hansa --home {made.retailer.home} order why WEB-0001", markup=False)
     try:
         while True:
             made.tend()

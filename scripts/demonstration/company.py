@@ -133,6 +133,25 @@ class Company:
         except (HansaError, OSError, ValueError):
             return None
 
+    def ask(self, operation: str, **arguments: Any) -> Any:
+        """Ask the running node without a command in between; waits while it is being started again.
+
+        Raises HansaError when the node refuses, UnavailableError when it does not answer for long.
+        """
+        until = time.monotonic() + COMMAND_SECONDS_MAX
+        while True:
+            try:
+                with control.connected(self.home) as client:
+                    if client is not None:
+                        return client.call(operation, arguments, lambda _: None)
+            except (UnavailableError, OSError, ValueError):
+                if time.monotonic() > until:
+                    raise
+            if time.monotonic() > until:
+                raise UnavailableError(f"{self.name}'s node does not answer")
+            self.node.tend()
+            time.sleep(0.2)
+
     def cli(self, *arguments: str, stdin: str = "") -> str:
         """Run `hansa --home HOME ...` and return what it prints; tries again when the node says "not now".
 

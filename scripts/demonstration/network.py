@@ -1,4 +1,4 @@
-"""Set the three companies up: ERPs, settings, keys, partner cards, and links that are live."""
+"""Set the four companies and the carrier up: ERPs, settings, keys, partner cards, and links that are live."""
 
 from __future__ import annotations
 
@@ -14,50 +14,65 @@ from typing import Any
 
 from node.errors import UnavailableError
 from scripts.demonstration import erp_database, erp_manufacturer, erp_retailer, supplier_setup
-from scripts.demonstration.company import Company
+from scripts.demonstration.company import Company, Process
+from scripts.demonstration.second_act import settings, third_party
 from scripts.demonstration.trade import Trade
 
 __all__ = ["Network", "set_up"]
 
 # GLNs with the restricted prefix 29, which GS1 gives to nobody.
-RETAILER, SUPPLIER, MANUFACTURER = "0088:2900000000018", "0088:2900000000025", "0088:2900000000032"
+RETAILER, MANUFACTURER, LOGISTICS = "0088:2900000000018", "0088:2900000000032", "0088:2900000000049"
+SUPPLIER = supplier_setup.COMPANY
 LINK_SECONDS_MAX = 60
 _MAPPINGS = Path(__file__).parent / "mappings"
 
 
 @dataclass(slots=True)
 class Network:
-    """The three companies, and connections to what their ERPs know."""
+    """The four companies and the carrier, and connections to what their ERPs know."""
 
     folder: Path
     retailer: Company
     supplier: Company
     manufacturer: Company
+    logistics: Company
+    carrier: Process
     shop: sqlite3.Connection
     supplier_erp: sqlite3.Connection
     manufacturer_erp: sqlite3.Connection
+    warehouse: sqlite3.Connection
     fingerprints: dict[str, str] = field(default_factory=dict)
     restarts: list[str] = field(default_factory=list)
     accident: Callable[[], None] = field(default=lambda: None)
 
     @property
-    def companies(self) -> tuple[Company, Company, Company]:
-        """All three."""
-        return (self.retailer, self.supplier, self.manufacturer)
+    def companies(self) -> tuple[Company, ...]:
+        """All four."""
+        return (self.retailer, self.supplier, self.manufacturer, self.logistics)
 
     @property
-    def links(self) -> tuple[tuple[Company, Company], tuple[Company, Company]]:
-        """Who trades with whom; the supplier, which has no open port, dials both."""
-        return ((self.supplier, self.retailer), (self.supplier, self.manufacturer))
+    def links(self) -> tuple[tuple[Company, Company], ...]:
+        """Who trades with whom; the supplier and the 3PL, which have no open port, dial the others."""
+        return (
+            (self.supplier, self.retailer),
+            (self.supplier, self.manufacturer),
+            (self.manufacturer, self.retailer),
+            (self.logistics, self.retailer),
+        )
+
+    @property
+    def silence(self) -> Path:
+        """While this file is there, the carrier answers no question."""
+        return self.folder / "carrier" / "silent"
 
     def tend(self) -> None:
         """Start again whatever died unasked, and remember it."""
         self.accident()
-        for company in self.companies:
-            for process in (company.node, company.erp):
-                code = process.tend()
-                if code is not None:
-                    self.restarts.append(f"{process.name} ended with {code} and was started again")
+        processes = [process for company in self.companies for process in (company.node, company.erp)]
+        for process in (*processes, self.carrier):
+            code = process.tend()
+            if code is not None:
+                self.restarts.append(f"{process.name} ended with {code} and was started again")
 
     def wait(self, what: str, reached: Callable[[], bool], seconds: float, *, every: float = 0.1) -> None:
         """Wait until something is reached, and keep everything running meanwhile. Raises UnavailableError."""
@@ -74,20 +89,25 @@ class Network:
         """Stop every process and close the connections."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(Company.stop, self.companies))
-        for connection in (self.shop, self.supplier_erp, self.manufacturer_erp):
+        self.carrier.stop()
+        for connection in (self.shop, self.supplier_erp, self.manufacturer_erp, self.warehouse):
             connection.close()
 
 
 def set_up(folder: Path, trade: Trade, report: Callable[[str], None]) -> Network:
-    """Make ERPs, homes and links in `folder`, and start all six processes. Raises HansaError or CommandError."""
-    report("three ERPs are filled")
+    """Make ERPs, homes and links in `folder`, and start all nine processes. Raises HansaError or CommandError."""
+    report("four companies' systems are filled")
     erp_retailer.create(folder / "harbour-erp", trade)
     supplier_setup.create(folder / "nordwind-erp" / "erp.sqlite", trade.items.values(), trade.first_at)
-    erp_manufacturer.create(folder / "atelier-erp" / "erp.sqlite", trade.items.values(), trade.first_at)
-    network = _companies(folder)
-    report("three nodes make their keys")
-    for company in network.companies:
+    exclusive = settings.exclusive_items(trade.items.values())
+    erp_manufacturer.create(folder / "atelier-erp" / "erp.sqlite", trade.items.values(), trade.first_at, exclusive)
+    third_party.create(folder / "quayside-system")
+    (folder / "carrier").mkdir()
+    network = _companies(folder, exclusive)
+    report("four nodes make their keys")
+    for company in network.companies[:3]:
         shutil.copytree(_MAPPINGS / company.home.name, company.home / "mappings")
+    settings.write_files(network.retailer.home)
     try:
         _introduce(network, report)
     except BaseException:
@@ -96,8 +116,9 @@ def set_up(folder: Path, trade: Trade, report: Callable[[str], None]) -> Network
     return network
 
 
-def _companies(folder: Path) -> Network:
+def _companies(folder: Path, exclusive: Sequence[str]) -> Network:
     shop, supplier, manufacturer = (folder / f"{name}-erp" for name in ("harbour", "nordwind", "atelier"))
+    warehouse, carrier_port = folder / "quayside-system", _free_address().rpartition(":")[2]
     supplier_db, manufacturer_db = supplier / "erp.sqlite", manufacturer / "erp.sqlite"
     supplier_erp = erp_database.opened(supplier_db)
     return Network(
@@ -109,9 +130,10 @@ def _companies(folder: Path) -> Network:
             _settings(
                 listen=_free_address(),
                 adapter='kind = "csv"',
-                documents=("OrderResponse", "DespatchAdvice", "Invoice", "CreditNote"),
+                documents=("Order", "OrderResponse", "DespatchAdvice", "Invoice", "CreditNote"),
                 options=f'folder = "{shop / "exchange"}"\nready = "done"\nmappings = ["mappings/shop.toml"]',
                 sharing=[(SUPPLIER, "exact")],
+                rules=settings.retailer(SUPPLIER, MANUFACTURER, LOGISTICS, f"http://127.0.0.1:{carrier_port}/quotes"),
             ),
             ["scripts.demonstration.erp_retailer", str(shop)],
         ),
@@ -131,7 +153,7 @@ def _companies(folder: Path) -> Network:
                 ),
                 options=f'url = "sqlite:///{supplier_db}"\nmappings = ["mappings/erp.toml"]',
                 sharing=[(RETAILER, "exact"), (MANUFACTURER, "yes_no")],
-                rules=_rules(supplier_erp),
+                rules=[*_rules(supplier_erp), *settings.supplier(MANUFACTURER)],
             ),
             ["scripts.demonstration.erp_supplier", str(supplier_db)],
         ),
@@ -142,14 +164,34 @@ def _companies(folder: Path) -> Network:
             _settings(
                 listen=_free_address(),
                 adapter='kind = "sql"',
-                documents=("ReplenishmentRequest",),
+                documents=("ReplenishmentRequest", "Order"),
                 options=f'url = "sqlite:///{manufacturer_db}"\nmappings = ["mappings/erp.toml"]',
+                before=settings.hidden(exclusive, RETAILER),
+                sharing=[(RETAILER, "exact"), (SUPPLIER, "exact")],
             ),
             ["scripts.demonstration.erp_manufacturer", str(manufacturer_db)],
+        ),
+        Company(
+            "Quayside Logistics",
+            LOGISTICS,
+            folder / "logistics",
+            _settings(
+                adapter='kind = "jsonl"',
+                documents=("Order",),
+                options=f'folder = "{warehouse / "exchange"}"\nready = "done"\ndocuments = ["Order"]',
+                sharing=[(RETAILER, "exact")],
+            ),
+            ["scripts.demonstration.second_act.third_party", str(warehouse)],
+        ),
+        Process(
+            "Swift Parcel's quotes",
+            ["-m", "scripts.demonstration.second_act.carrier", str(folder / "carrier"), carrier_port],
+            folder / "carrier" / "carrier.log",
         ),
         erp_database.opened(shop / "ledger.sqlite"),
         supplier_erp,
         erp_database.opened(manufacturer_db),
+        erp_database.opened(warehouse / "warehouse.sqlite"),
     )
 
 
@@ -159,6 +201,7 @@ def _settings(
     documents: Sequence[str],
     options: str,
     listen: str = "",
+    before: Iterable[str] = (),
     sharing: Iterable[tuple[str, str]] = (),
     rules: Iterable[str] = (),
 ) -> str:
@@ -167,6 +210,7 @@ def _settings(
     parts += ["[limits]", "dial_seconds_max = 2", "handover_first_seconds = 1", ""]
     parts += ["[[adapters]]", 'name = "erp"', adapter, "every_seconds = 1"]
     parts += [f"documents = {list(documents)}".replace("'", '"'), "", "[adapters.options]", options, ""]
+    parts += before
     for partner, figure in sharing:
         parts += ["[[sharing.rules]]", f'partner = "{partner}"', f'figure = "{figure}"', ""]
     parts += rules
@@ -202,10 +246,11 @@ def _introduce(network: Network, report: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(len(network.companies)) as pool:
         made = list(pool.map(_init, network.companies))
         network.fingerprints.update({company.id: str(told["fingerprint"]) for company, told in made})
+        network.carrier.start()
         list(pool.map(Company.start, network.companies))
         report("they swap partner cards, and compare fingerprints by telephone")
         list(pool.map(lambda company: _meet(network, company), network.companies))
-        report("the supplier, which has no open port, dials the other two")
+        report("supplier and 3PL, which have no open port, dial the others")
         network.wait("the links", lambda: _linked(network, "confirmed"), LINK_SECONDS_MAX)
         report("both sides of each link agree to go live, and let their ERPs in")
         list(pool.map(lambda company: _go_live(network, company), network.companies))
@@ -225,14 +270,14 @@ def _partners_of(network: Network, company: Company) -> list[Company]:
 
 def _meet(network: Network, company: Company) -> None:
     for partner in _partners_of(network, company):
-        card = partner.told("partner", "card")["card"]
-        company.cli("partner", "add", "-", stdin=card)
-        company.cli("partner", "confirm", partner.id, network.fingerprints[partner.id])
+        card = partner.ask("partner.card")["card"]
+        company.ask("partner.add", card=card)
+        company.ask("partner.confirm", partner=partner.id, fingerprint=network.fingerprints[partner.id])
 
 
 def _go_live(network: Network, company: Company) -> None:
     for partner in _partners_of(network, company):
-        company.cli("partner", "go-live", partner.id)
+        company.ask("partner.go-live", partner=partner.id)
     company.cli("adapter", "start", "erp", "--yes")
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from scripts.demonstration import chronicle, erp_retailer, erp_supplier, facts, settlement
+from scripts.demonstration import chronicle, erp_retailer, erp_supplier, facts, screen, settlement
 from scripts.demonstration.company import CommandError, Company
 from scripts.demonstration.network import Network
 from scripts.demonstration.reckoning import Expected
@@ -23,7 +22,6 @@ __all__ = ["Story"]
 
 STEP_SECONDS_MAX = 180
 LOTS = 8
-SHOWN_LINES_MAX = 40
 
 
 @dataclass
@@ -239,18 +237,10 @@ class Story:
             yield lambda count: progress.update(task, completed=count)
 
     def _scene(self, title: str) -> None:
-        self.console.print()
-        self.console.rule(f"[bold]{title}", align="left")
+        screen.scene(self.console, title)
 
     def _command(self, company: Company, *arguments: str) -> None:
-        """Run a command and show it as a person would see it, its longest outputs cut."""
-        shown = " ".join(Path(one).name if "/" in one else one for one in arguments)
-        self.console.print(f"[bold cyan]{company.name}$[/] hansa {shown}", highlight=False)
-        lines = company.cli(*arguments).rstrip().splitlines()
-        for line in lines[:SHOWN_LINES_MAX]:
-            self.console.print(line, markup=False, highlight=False, no_wrap=True, overflow="crop")
-        if len(lines) > SHOWN_LINES_MAX:
-            self.console.print(f"... {len(lines) - SHOWN_LINES_MAX} more lines", markup=False)
+        screen.command(self.console, company, *arguments)
 
 
 def _moment(text: str) -> datetime:

@@ -48,6 +48,7 @@ def begin(connection: sqlite3.Connection, least_units: dict[str, int]) -> None:
             "UPDATE tarif SET depart = (SELECT stock FROM article a WHERE a.ref_article = tarif.ref_article)"
         )
         connection.execute("UPDATE parametre SET valeur = '1' WHERE nom = 'vente'")
+        connection.execute(f"INSERT OR REPLACE INTO parametre VALUES ('vente_le', {_NOW})")  # noqa: S608
 
 
 def work(db: sqlite3.Connection) -> int:

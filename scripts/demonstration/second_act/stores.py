@@ -1,7 +1,7 @@
 """The stores of Harbour Gifts in the second act: shelves, customers' orders as files, and what the node tells them.
 
 The node hands despatch instructions over as files. A store takes the pieces off its shelf at once, as many as there
-are, and says what is missing; what goes to a customer's home leaves with the carrier, what is collected lies ready until
+are, and says what is missing; what goes to a home leaves with the carrier, what is collected lies ready until
 the customer comes (`collect`). Four of five parcels are reported as delivered; the others are still on their way.
 """
 
