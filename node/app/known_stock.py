@@ -1,15 +1,16 @@
 """What is known of items' stock, read at once: our own figures, the ledger, what partners share, catalogues, notices.
 
-Our own figures count less what the ledger says is held or ordered, less safety stock and exposure. A partner's figures
-count less what we have asked of it or hold there and it cannot have told of yet, and as far as its record and the
-figure's age let them be believed. Notices of disruption cut or delay them. Stock set aside for others counts nowhere;
-test partners' figures count only until a link of ours is live.
+Our own figures count less what the ledger says is held or ordered, less safety stock and exposure, and what they
+expect less what back orders were promised of it. A partner's figures count less what we have asked of it, hold there or
+have ordered without a hold, and it cannot have told of yet, and as far as its record and the figure's age let them be
+believed. Notices of disruption cut or delay them. Stock set aside for others counts nowhere; test partners' figures
+count only until a link of ours is live.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -19,6 +20,7 @@ from node.app import ledger, performance
 from node.app.context import Context
 from node.app.prices import components, factors
 from node.core.confidence import Record, confidence
+from node.core.customer_rows import ClaimRow
 from node.core.decimals import from_scaled
 from node.core.disruption import concerns, disrupted
 from node.core.finding import Finding
@@ -40,6 +42,7 @@ ASKED_MICROS = 3_600_000_000
 """After so long a partner's figures have told of what it holds for us, or never will: its figures did not move."""
 ORDERED_MICROS = 120_000_000
 """The same for what we have ordered from a hold."""
+_UNRECEIPTED = frozenset({"ordering", "in_doubt"})
 KITS_DEEP_MAX = 4
 """How many levels of kits within kits are looked into."""
 
@@ -109,8 +112,12 @@ def _names(item: str, own: str) -> list[str]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def load(tx: Transaction, ctx: Context, items: Sequence[str]) -> Known:
-    """Read what is known of these items, and of what kits among them are made of."""
+def load(tx: Transaction, ctx: Context, items: Sequence[str], but_orders: Collection[int] = ()) -> Known:
+    """Read what is known of these items, and of what kits among them are made of.
+
+    What was promised to back orders against supply to come is owed to them. Of `but_orders`, which are to be sourced,
+    those that wait themselves come before the back orders behind them in the queue.
+    """
     known = Known(resolve(tx, items))
     _load_offers(tx, known)
     deep = 0
@@ -126,7 +133,7 @@ def load(tx: Transaction, ctx: Context, items: Sequence[str]) -> Known:
     _load_partners(tx, ctx, known)
     # What concerns one order of ours says nothing of what else can be had.
     known.disruptions = [row for row in tx.disruptions.in_force(keys) if not row.order_number]
-    rows = _Rows(tx, ctx, known, keys)
+    rows = _Rows(tx, ctx, known, keys, but_orders)
     for item, each in known.keys.items():
         known.positions[item] = rows.positions(item, each)
     return known
@@ -151,7 +158,9 @@ def _load_partners(tx: Transaction, ctx: Context, known: Known) -> None:
 class _Rows:
     """The figures of some items, with all that is taken off them."""
 
-    def __init__(self, tx: Transaction, ctx: Context, known: Known, keys: Sequence[str]) -> None:
+    def __init__(
+        self, tx: Transaction, ctx: Context, known: Known, keys: Sequence[str], but_orders: Collection[int]
+    ) -> None:
         self._tx = tx
         self._ctx = ctx
         self._known = known
@@ -164,6 +173,11 @@ class _Rows:
         self._asked: dict[tuple[str, str], list[ReservationRow]] = {}
         for held in tx.reservations.asked_of(keys, self._now - ASKED_MICROS):
             self._asked.setdefault((held.partner_id, held.item_key), []).append(held)
+        self._claims: dict[tuple[str, str], list[ClaimRow]] = {}
+        for claim in tx.customer_orders.claims(keys):
+            self._claims.setdefault((claim.partner_id, claim.item_key), []).append(claim)
+        if but_orders:
+            self._claims = {place: _before(claims, but_orders) for place, claims in self._claims.items()}
         self._snapshots: dict[str, SnapshotRow | None] = {}
         self._confidences: dict[tuple[str, int], Decimal] = {}
         self._basis = tx.settings.get("stock-basis") or "UNSPECIFIED"
@@ -243,10 +257,13 @@ class _Rows:
     def _take_off(self, item: str, keys: Sequence[str], found: dict[tuple[str, str, str], Position]) -> None:
         """Holds, orders and exposure: of ours from the ledger, at partners what they cannot have told of yet."""
         for place, one in found.items():
+            claims = [claim for key in keys for claim in self._claims.get((one.partner_id, key), ())]
             if one.partner_id:
-                asked = self._asked_at(one, keys)
+                asked = self._asked_at(one, keys) + (self._ordered_at(one, keys, claims) if claims else 0)
                 found[place] = replace(one, reserved=one.reserved + asked) if asked else one
                 continue
+            if claims:
+                found[place] = replace(one, owed=(*one.owed, *self._owed(one, claims)))
             for key in keys:
                 counter = self._counters.get((key, one.location))
                 if counter is not None:
@@ -270,28 +287,58 @@ class _Rows:
             safety=one.safety + from_scaled(exposed),
         )
 
+    def _owed(self, one: Position, claims: Iterable[ClaimRow]) -> Iterator[Coming]:
+        """What back orders were promised of the supply that one of our places expects."""
+        for claim in claims:
+            if claim.promised_on and claim.location == one.location:
+                yield Coming(self._in_unit(claim.quantity, claim.unit, one), date.fromisoformat(claim.promised_on))
+
+    def _ordered_at(self, one: Position, keys: Sequence[str], claims: Iterable[ClaimRow]) -> Decimal:
+        """What we have ordered of a partner without a hold, and its figure cannot have told of yet."""
+        told = self._told_at(one, keys)
+        return sum(
+            (
+                self._in_unit(claim.quantity, claim.unit, one)
+                for claim in claims
+                if claim.location in ("", one.location) and self._untold(claim, told)
+            ),
+            Decimal(0),
+        )
+
+    def _untold(self, claim: ClaimRow, told: int) -> bool:
+        """Whether a figure taken at the instant `told` cannot speak of an order: it cannot before the order is taken."""
+        if claim.state in _UNRECEIPTED and claim.order_id is not None:
+            for order in self._tx.orders.by_ids([claim.order_id]):
+                document = self._tx.documents.get(order.document_id)
+                if document is not None and document.state in ("waiting", "sent"):
+                    return True
+        return told < claim.at and self._now - claim.at <= ASKED_MICROS
+
+    def _told_at(self, one: Position, keys: Sequence[str]) -> int:
+        """When a partner told its newest figure of the item at a place."""
+        return max((row.change for key in keys for row in self._figures.get(key, ()) if _is_of(row, one)), default=0)
+
+    def _in_unit(self, quantity: int, unit: str, one: Position) -> Decimal:
+        """A scaled quantity in the figure's unit; 0, and a finding, where it cannot be told in it."""
+        try:
+            return convert(Quantity(from_scaled(quantity), unit), one.unit).value
+        except RefusedError:
+            text = f"{unit} held, {one.unit} told"
+            self._known.findings.append(Finding("unlike-units", f"{one.partner_id} {one.location}", text))
+            return Decimal(0)
+
     def _asked_at(self, one: Position, keys: Sequence[str]) -> Decimal:
         """What we have asked of or hold at this place since the partner told its figure, in the figure's unit."""
         sum_of = Decimal(0)
         for key in keys:
             if (one.partner_id, key) not in self._asked:
                 continue
-            told = max(
-                (row.change for row in self._figures.get(key, ()) if _is_of(row, one)),
-                default=0,
-            )
+            told = self._told_at(one, [key])
             for held in self._asked.get((one.partner_id, key), ()):
                 if held.location not in ("", one.location) or not self._unknown_to(held, told):
                     continue
                 quantity = held.quantity if held.state == "requested" else held.granted
-                try:
-                    sum_of += convert(Quantity(from_scaled(quantity), held.unit), one.unit).value
-                except RefusedError:
-                    self._known.findings.append(
-                        Finding(
-                            "unlike-units", f"{one.partner_id} {one.location}", f"{held.unit} held, {one.unit} told"
-                        )
-                    )
+                sum_of += self._in_unit(quantity, held.unit, one)
         return sum_of
 
     def _unknown_to(self, held: ReservationRow, told: int) -> bool:
@@ -301,6 +348,17 @@ class _Rows:
         if held.state == "confirmed" and self._now - held.at > ORDERED_MICROS:
             return False
         return told < held.at
+
+
+def _before(claims: Sequence[ClaimRow], orders: Collection[int]) -> list[ClaimRow]:
+    """Claims that come before what these orders claim themselves: new supply goes to who was promised it first."""
+    own = [place for place, claim in enumerate(claims) if claim.customer_order_id in orders]
+    return [
+        claim
+        for place, claim in enumerate(claims)
+        if claim.state != "back_ordered"
+        or (claim.customer_order_id not in orders and not (own and claim.promised_on and place > own[-1]))
+    ]
 
 
 def _is_of(row: StockRow, one: Position) -> bool:

@@ -173,7 +173,7 @@ class _Gathering:
         self._today = ctx.now().date()
         self._currency = wanted[0].order.currency if wanted else ""
         asked = list(dict.fromkeys(line.item_key for one in wanted for line, _ in one.lines))
-        self.known: Known = load(tx, ctx, asked)
+        self.known: Known = load(tx, ctx, asked, {one.order.customer_order_id for one in wanted})
         self.findings: list[Finding] = []
         self.items = self._one_name(asked)
         self._units: dict[str, str] = {}

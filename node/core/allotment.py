@@ -54,6 +54,9 @@ def blank_piece(piece_id: int, customer_order_id: int, line_id: str, quantity: i
         order_line_id="",
         decision_id=None,
         promised_on=None,
+        agreed_on=None,
+        notice="",
+        load_on=None,
         next_at=None,
         carrier="",
         service="",
@@ -112,45 +115,67 @@ def allot(
             )
         )
     for line_id, quantity in left.items():
-        expected = later.get(line_id, [])
-        total = quantity + sum(one.quantity for one in expected)
-        kept = _keep(total, [piece for piece in waiting if piece.line_id == line_id], made, at)
-        fresh = total - kept
-        promised = next((one for one in expected), None)
-        if fresh and not back_order:
-            # What is expected and was chosen waits all the same; only what nobody has is unfilled.
-            made.unfilled[line_id] = min(fresh, quantity)
-            fresh -= made.unfilled[line_id]
-        if fresh:
-            made.new.append(blank_piece(new_id(), customer_order_id, line_id, fresh, units[line_id], at))
-        if promised is not None:
-            _promise(made, line_id, promised, decision_id)
-    made.unfilled = {line_id: quantity for line_id, quantity in made.unfilled.items() if quantity}
+        there = [piece for piece in waiting if piece.line_id == line_id]
+        promised = _together(later.get(line_id, ()))
+        # What is expected and was chosen waits all the same; only what nobody has, and waits not yet, is unfilled.
+        fresh = max(0, quantity + sum(promised.values()) - sum(piece.quantity for piece in there))
+        lost = 0 if back_order else min(fresh, quantity)
+        if lost:
+            made.unfilled[line_id] = lost
+        blank = blank_piece(0, customer_order_id, line_id, 0, units[line_id], at)._replace(decision_id=decision_id)
+        _wait(made, [*promised.items(), (("", None), quantity - lost)], there, blank, new_id)
     return made
 
 
-def _keep(total: int, waiting: Sequence[PieceRow], made: Allotted, at: int) -> int:
-    """Let `total` units stay in the pieces that wait already, oldest first; the others end. Returns how many stay."""
-    left = total
-    for piece in waiting:
-        stays = min(left, piece.quantity)
-        left -= stays
-        if stays:
-            made.changed.append(piece._replace(quantity=stays, wanted=stays, next_at=None))
-        else:
+def _together(expected: Iterable[Chosen]) -> dict[tuple[str, str | None], int]:
+    """How much comes where and when, of supply of ours that is on its way."""
+    found: dict[tuple[str, str | None], int] = {}
+    for one in expected:
+        place = (one.location, one.promised_on)
+        found[place] = found.get(place, 0) + one.quantity
+    return found
+
+
+def _wait(
+    made: Allotted,
+    parts: Iterable[tuple[tuple[str, str | None], int]],
+    waiting: Sequence[PieceRow],
+    blank: PieceRow,
+    new_id: Callable[[], int],
+) -> None:
+    """Let each part ((location, day), quantity) wait for its supply: in pieces that wait already, else in new ones.
+
+    What waits already and is needed no more ends; a piece waits for one supply only, so that it is known what is owed.
+    """
+    there = [(piece, piece.quantity) for piece in waiting]
+    used: set[int] = set()
+    for (location, promised_on), quantity in parts:
+        left = quantity
+        while left > 0:
+            piece, most = there.pop(0) if there else (blank, left)
+            taken = min(left, most)
+            left -= taken
+            if most > taken and piece is not blank:
+                there.insert(0, (piece, most - taken))
+            fresh = piece is blank or piece.piece_id in used
+            if fresh:
+                piece = blank._replace(piece_id=new_id(), decision_id=None)
+            kept = piece._replace(
+                quantity=taken,
+                wanted=taken,
+                location=location,
+                promised_on=promised_on,
+                agreed_on=None,
+                notice="",
+                decision_id=blank.decision_id if promised_on else piece.decision_id,
+                next_at=None,
+            )
+            used.add(kept.piece_id)
+            (made.new if fresh else made.changed).append(kept)
+    for piece, _ in there:
+        if piece.piece_id not in used:
             state = step_to(piece.state, "dropped")
-            made.changed.append(piece._replace(state=state, next_at=None, reason="sourced", at=at))
-    return total - left
-
-
-def _promise(made: Allotted, line_id: str, promised: Chosen, decision_id: int | None) -> None:
-    """Tell the back-ordered pieces of a line from which supply of ours, and when, they are going to be filled."""
-    for pieces in (made.new, made.changed):
-        for place, piece in enumerate(pieces):
-            if piece.line_id == line_id and piece.state == "back_ordered":
-                pieces[place] = piece._replace(
-                    location=promised.location, promised_on=promised.promised_on, decision_id=decision_id
-                )
+            made.changed.append(piece._replace(state=state, next_at=None, reason="sourced", at=blank.at))
 
 
 def drop(piece: PieceRow, quantity: int, reason: str, at: int) -> PieceRow:

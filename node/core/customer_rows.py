@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 __all__ = [
+    "ClaimRow",
     "CustomerLineRow",
     "CustomerOrderRow",
     "CustomerRow",
@@ -110,6 +111,9 @@ class PieceRow(NamedTuple):
     order_line_id: str
     decision_id: int | None
     promised_on: str | None
+    agreed_on: str | None  # what was promised before a notice of disruption moved it
+    notice: str  # the notice of disruption that it is told with, "" for none
+    load_on: str | None  # the day of whose capacity at the source it takes; None where that has no limit
     next_at: int | None
     carrier: str
     service: str
@@ -121,6 +125,21 @@ class PieceRow(NamedTuple):
     lost: int  # sent and lost: short or damaged on arrival, or a failed delivery that was given up
     inbound_id: int | None  # the piece that brought these goods to where they go on
     reason: str
+    at: int
+
+
+class ClaimRow(NamedTuple):
+    """A piece that counts on stock which no hold keeps for it: back-ordered, or ordered without a hold."""
+
+    customer_order_id: int
+    item_key: str
+    partner_id: str
+    location: str
+    state: str
+    promised_on: str | None
+    quantity: int
+    unit: str
+    order_id: int | None
     at: int
 
 

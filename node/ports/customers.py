@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from node.core.customer_rows import (
+    ClaimRow,
     CustomerLineRow,
     CustomerOrderRow,
     CustomerRow,
@@ -61,6 +62,9 @@ class CustomerOrderStore(Protocol):
 
     def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
         """Orders that wait for one of these items: the most urgent first, then the oldest."""
+
+    def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
+        """Pieces of these items that count on stock which no hold keeps for them: the most urgent first, then the oldest."""
 
     def counts(self) -> dict[str, int]: ...
     def search(

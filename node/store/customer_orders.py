@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.core.customer_rows import (
+    ClaimRow,
     CustomerLineRow,
     CustomerOrderRow,
     CustomerRow,
@@ -22,6 +23,7 @@ from node.store.schema import (
     CUSTOMER_ORDER,
     DECISION,
     PIECE,
+    PIECE_CLAIM,
     PROCESS_EVENT,
 )
 from node.store.session import Session
@@ -135,6 +137,21 @@ class CustomerOrderStatements:
                 )
             )
             .order_by(_C.priority.desc(), _C.captured_at, _C.customer_order_id),
+            "item_keys",
+        )
+        # The item is compared as an expression, so that no index on it is walked through: an item has many lines, and
+        # few pieces have a claim.
+        item: sa.ColumnElement[str] = sa.literal_column("''").concat(_L.item_key)
+        keys = listed(sql.name, "item_keys", "text")
+        self.claims = sql(
+            sa.select(
+                *(_P.customer_order_id, _L.item_key, _P.partner_id, _P.location, _P.state, _P.promised_on),
+                *(_P.quantity, _P.unit, _P.order_id, _P.at),
+            )
+            .join(CUSTOMER_LINE, sa.and_(_L.customer_order_id == _P.customer_order_id, _L.line_id == _P.line_id))
+            .join(CUSTOMER_ORDER, _C.customer_order_id == _P.customer_order_id)
+            .where(sa.text(f"({PIECE_CLAIM.replace('state', 'piece.state')})"), item.in_(keys))
+            .order_by(_C.priority.desc(), _C.captured_at, _C.customer_order_id, _P.piece_id),
             "item_keys",
         )
         self.counts = sql(sa.select(_C.state, sa.func.count()).group_by(_C.state).order_by(_C.state))
@@ -286,6 +303,10 @@ class CustomerOrders:
         if not item_keys:
             return []
         return self._session.all(CustomerOrderRow._make, self._sql.back_ordered, json.dumps([*item_keys]))
+
+    def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
+        """Pieces of these items that count on stock which no hold keeps for them: the most urgent first, then the oldest."""
+        return self._session.all(ClaimRow._make, self._sql.claims, json.dumps([*item_keys]))
 
     def counts(self) -> dict[str, int]:
         """Orders by state."""

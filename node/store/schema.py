@@ -412,6 +412,12 @@ CUSTOMER_LINE = _table(
     _index("ix_customer_line_item", "item_key", "customer_order_id"),
 )
 
+PIECE_CLAIM = (
+    "reservation_id = '' AND (state = 'back_ordered' OR state = 'ordering' OR state = 'in_doubt' "
+    "OR state = 'ordered' OR state = 'waiting_human' OR state = 'accepted')"
+)
+"""What counts on stock that no hold keeps for it."""
+
 PIECE = _table(
     "piece",
     PieceRow,
@@ -426,6 +432,7 @@ PIECE = _table(
     _index("ix_piece_customer_order", "customer_order_id", "piece_id"),
     _index("ix_piece_order", "order_id", where="order_id IS NOT NULL"),
     _index("ix_piece_partner", "partner_id", "customer_order_id"),
+    _index("ix_piece_claim", "customer_order_id", "line_id", where=PIECE_CLAIM),
     _index("ix_piece_back_ordered", "customer_order_id", where="state = 'back_ordered'"),
     numbered=True,
 )

@@ -391,8 +391,9 @@ def _pieces() -> None:
         "piece_id",
         "piece_id id, customer_order_id int, line_id text, quantity int, wanted int, unit text, partner_id text, "
         "location text, mode text, state text, reservation_id text, order_id int?, order_line_id text, "
-        "decision_id int?, promised_on text?, next_at int?, carrier text, service text, tracking text, "
-        "despatched int, delivered int, unit_cost int, passed int, lost int, inbound_id int?, reason text, at int",
+        "decision_id int?, promised_on text?, agreed_on text?, notice text, load_on text?, next_at int?, carrier text, "
+        "service text, tracking text, despatched int, delivered int, unit_cost int, passed int, lost int, "
+        "inbound_id int?, reason text, at int",
         _reference("piece", "customer_order_id", "customer_order.customer_order_id"),
         rowid=True,
         state=_words(
@@ -403,6 +404,13 @@ def _pieces() -> None:
         quantity="quantity >= 0 AND wanted >= 0 AND wanted <= quantity",
     )
     _index("ix_piece_back_ordered", "piece", "customer_order_id", "state = 'back_ordered'")
+    _index(
+        "ix_piece_claim",
+        "piece",
+        "customer_order_id line_id",
+        "reservation_id = '' AND (state = 'back_ordered' OR state = 'ordering' OR state = 'in_doubt' "
+        "OR state = 'ordered' OR state = 'waiting_human' OR state = 'accepted')",
+    )
     _index("ix_piece_customer_order", "piece", "customer_order_id piece_id")
     _index("ix_piece_order", "piece", "order_id", "order_id IS NOT NULL")
     _index("ix_piece_partner", "piece", "partner_id customer_order_id")
