@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from node.app.context import Context
 from node.app.submit import Submission, submit
+from node.core.customer_order import CIRCLE
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.document import Document
 from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason
@@ -100,7 +101,10 @@ def _answer(
     asked = [e for e in events if e.standing and e.event in ("cancel_requested", "change_requested")]
     if not live and not any(line.cancelled for line in lines):
         return None
-    answered = tuple(_answered(theirs[line.line_id], line, live) for line in lines if line.line_id in theirs)
+    why = Reason(code="not-available", text="not available", language="en")
+    if order.reason == CIRCLE:
+        why = Reason(code="circle", text=CIRCLE, language="en")
+    answered = tuple(_answered(theirs[line.line_id], line, live, why) for line in lines if line.line_id in theirs)
     whole = all(line.cancelled == 0 for line in lines)
     none = all(line.cancelled == line.quantity for line in lines)
     outcome = ResponseOutcome.ACCEPTED if whole else ResponseOutcome.CHANGED
@@ -122,7 +126,7 @@ def _answer(
     )
 
 
-def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceRow]) -> OrderResponseLine:
+def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceRow], why: Reason) -> OrderResponseLine:
     """One line, in pieces by what becomes of them and by day."""
     parts: dict[tuple[ScheduleOutcome, str], int] = {}
     for piece in live:
@@ -138,9 +142,7 @@ def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceR
             quantity=Quantity(from_scaled(quantity), line.unit),
             outcome=outcome,
             dates=_dates(on) if on and outcome is not ScheduleOutcome.REJECTED else (),
-            reason=Reason(code="not-available", text="not available", language="en")
-            if outcome is ScheduleOutcome.REJECTED
-            else None,
+            reason=why if outcome is ScheduleOutcome.REJECTED else None,
         )
         for place, ((outcome, on), quantity) in enumerate(sorted(parts.items()), 1)
     )

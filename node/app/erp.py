@@ -435,6 +435,9 @@ def _verdict(
     """Tell the sender what became of its document in our system."""
     if row.type in NO_VERDICT or row.direction == "out":
         # Nobody waits for a verdict, or it is an instruction of our own: the process sees what became of it.
+        refusal = internal.refusal(row, document, reason) if outcome is ApplicationOutcome.REFUSED else None
+        if refusal is not None:
+            submit(tx, ctx, row.partner_id, [Submission(refusal)])
         notices.notice_rows(tx, ctx, [row] if row.direction == "out" else [])
         return
     verdict = ApplicationResponse(

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from node.app import notices
 from node.app.context import Context
 from node.core import order_book
-from node.core.document import Document
-from node.core.document.common import Usage
+from node.core.document import Document, document_key
+from node.core.document.common import DocumentHeader, Reason, Usage
 from node.core.document.fulfilment import ReceivingAdvice
-from node.core.document.order import Order, OrderCancellation, OrderChange
+from node.core.document.order import Order, OrderCancellation, OrderChange, OrderResponse, ResponseOutcome
 from node.core.rows import DocumentRow, HandoverRow, PartnerRow
 from node.ports import USAGES, OrderIdentity, Transaction
 
-__all__ = ["as_partner", "concerns_own", "follow", "own_usage", "taken", "usage_of", "we_say"]
+__all__ = ["as_partner", "concerns_own", "follow", "own_usage", "refusal", "taken", "usage_of", "we_say"]
 
 _OF_BUYER = (Order, OrderChange, OrderCancellation, ReceivingAdvice)
 _FOLLOWED = ("ApplicationResponse", "OrderChange", "OrderCancellation")
@@ -79,6 +79,25 @@ def follow(tx: Transaction, ctx: Context, rows: Sequence[DocumentRow], documents
 
 def _is_taken_by_erp(ctx: Context, row: DocumentRow) -> bool:
     return any(row.type in one.documents and one.usage == row.usage.lower() for one in ctx.settings.adapters)
+
+
+def refusal(row: DocumentRow, document: Document, reason: str) -> OrderResponse | None:
+    """What our own system's refusal of an instruction, or of a change of one, says in the book; else None."""
+    if (
+        row.state != "taken"
+        or row.direction != "out"
+        or not isinstance(document, Order | OrderChange | OrderCancellation)
+    ):
+        return None
+    key = document_key(document)
+    about = key if isinstance(document, Order) else document.order
+    return OrderResponse(
+        header=DocumentHeader(number=f"V{row.document_id}"),
+        order=about,
+        outcome=ResponseOutcome.REJECTED,
+        answers=None if isinstance(document, Order) else key,
+        reason=Reason(code="erp", text=reason[:500], language="en"),
+    )
 
 
 def concerns_own(tx: Transaction, document: Document) -> str:

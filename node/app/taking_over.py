@@ -1,7 +1,7 @@
 """Partners' orders that we source ourselves: a received order becomes a customer order of ours, once.
 
-Its chain goes on with one hop less; where it has come back to us, or may go no further, a human sees it. Only our own
-stock may still fill an order without hops.
+Its chain goes on with one hop less. What has come back to us over others is refused, by its root; only our own stock
+may still fill an order that has no hops left.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from node.app.context import Context
 from node.app.customer_orders import Origin, capture
 from node.app.site_facts import site_settings
 from node.core.allotment import blank_piece
+from node.core.customer_order import CIRCLE, in_circle
 from node.core.customer_rows import CustomerLineRow, ProcessEventRow
 from node.core.document import Document, header_of
 from node.core.document.common import DocumentHeader, Party, PartyRole, PersonalData
@@ -79,7 +80,7 @@ def _order(
         _revise(tx, ctx, row, known[0].customer_order_id)
         return
     header = header_of(order)
-    again = bool(header.root_id) and bool(tx.customer_orders.of_root(header.root_id))
+    circle = bool(header.root_id) and _in_circle(tx, header)
     own = tx.partners.own().partner_id
     made = _made(own, f"D{document_id}", partner_id, order, header)
     origin = Origin(partner_id=partner_id, order_id=row.order_id, usage=row.usage)
@@ -88,16 +89,27 @@ def _order(
         text = "; ".join(one.text for one in captured.findings)
         ctx.log.warning("a partner's order was not taken over: %s", text, extra={"partner": partner_id})
         return
-    if again:
-        _stop(tx, ctx, captured.customer_order_id, "this chain of orders has come to us before: it goes in a circle")
-    _use_holds(tx, ctx, captured.customer_order_id, row)
+    if circle:
+        _refuse(tx, ctx, captured.customer_order_id)
+    else:
+        _use_holds(tx, ctx, captured.customer_order_id, row)
 
 
-def _stop(tx: Transaction, ctx: Context, customer_order_id: int, reason: str) -> None:
+def _in_circle(tx: Transaction, header: DocumentHeader) -> bool:
+    """Whether the order comes from one that we have passed on ourselves."""
+    before = {row.customer_order_id: row.hops_left for row in tx.customer_orders.of_root(header.root_id)}
+    passed = {one.customer_order_id for one in tx.customer_orders.pieces(sorted(before)) if one.partner_id}
+    return in_circle(header.hops_left, [before[one] for one in passed])
+
+
+def _refuse(tx: Transaction, ctx: Context, customer_order_id: int) -> None:
+    """Fulfil nothing of it: the partner is told so by the answer, and looks elsewhere."""
+    now = ctx.now_micros()
     order = tx.customer_orders.get([customer_order_id])[customer_order_id]
-    tx.customer_orders.put([order._replace(state="human", approved=0, reason=reason, next_at=None)])
-    event = ProcessEventRow(customer_order_id, None, "", "asked_human", 0, reason, ctx.now_micros())
-    tx.customer_orders.add_events([event])
+    lines = tx.customer_orders.lines([customer_order_id])
+    tx.customer_orders.put_lines([line._replace(cancelled=line.quantity) for line in lines])
+    tx.customer_orders.put([order._replace(state="captured", reason=CIRCLE, approved=1, next_at=now)])
+    tx.customer_orders.add_events([ProcessEventRow(customer_order_id, None, "", "refused", 0, CIRCLE, now)])
 
 
 def _made(own: str, number: str, partner_id: str, order: Order, header: DocumentHeader) -> CustomerOrder:

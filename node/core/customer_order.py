@@ -7,6 +7,7 @@ decided where items and places are known.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from node.core.document.common import DateQualifier, QualifiedDate
@@ -15,7 +16,16 @@ from node.core.iso_codes import COUNTRIES
 from node.core.line_checks import YEAR_MAX, YEAR_MIN, Checks
 from node.core.order_state import date_of
 
-__all__ = ["POSTAL_CODE_MAX", "PRIORITY_MAX", "check_customer_order", "dates_of", "next_occurrence", "problems_on"]
+__all__ = [
+    "CIRCLE",
+    "POSTAL_CODE_MAX",
+    "PRIORITY_MAX",
+    "check_customer_order",
+    "dates_of",
+    "in_circle",
+    "next_occurrence",
+    "problems_on",
+]
 
 POSTAL_CODE_MAX = 20
 PRIORITY_MAX = 1_000_000
@@ -23,6 +33,9 @@ DAYS_AHEAD_MAX = 3 * 366
 """Further ahead than any customer waits; a date beyond it is a slip."""
 
 EVERY_MAX = 1_000
+CIRCLE = "this chain of orders has come to us before: it goes in a circle"
+"""Why an order is refused that has come back to us."""
+
 _COLLECTED = frozenset({CustomerOrderKind.PICK_UP, CustomerOrderKind.TRANSFER, CustomerOrderKind.REPLENISHMENT})
 
 
@@ -148,6 +161,16 @@ def _plus(first: date, interval: Interval, count: int) -> date:
     year, month = divmod(months, 12)
     following = date(year + (month == 11), (month + 1) % 12 + 1, 1)
     return min(date(year, month + 1, 1) + timedelta(days=first.day - 1), following - timedelta(days=1))
+
+
+def in_circle(hops_left: int, passed_on: Iterable[int]) -> bool:
+    """Whether an order with so many hops left is one of ours that has come back over others.
+
+    `passed_on`: how many hops those orders with the same root had left, of which we have ordered parts of partners.
+    Each company takes one off, so that what comes back has two less at least; several orders of one partner, or the
+    same root over two ways of like length, are no circle.
+    """
+    return any(hops >= hops_left + 2 for hops in passed_on)
 
 
 def problems_on(today: date, not_after: date | None) -> str:
