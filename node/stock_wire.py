@@ -99,7 +99,7 @@ def own_rows(
             faults.setdefault(place, ("no-quantity", "neither on hand nor available is given"))
     _name_faults(gtins, numbers, units, faults)
     places = (texts("location", ""), texts("pool", ""), texts("status", "AVAILABLE"))
-    same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0)]
+    same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0, 0)]
     before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, *same[4:])
     rows = list(map(StockRow._make, zip(*before, *after, strict=True)))
     if faults:
@@ -175,6 +175,9 @@ def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow
     ends = _scaled_column([line.band_end for line in lines], faults)
     held = _scaled_column([line.on_hand for line in lines], faults)
     free = _scaled_column([line.available for line in lines], faults)
+    risked = [0] * len(lines)
+    if any(line.exposed for line in lines):
+        risked = [found or 0 for found in _scaled_column([line.exposed for line in lines], faults)]
     for place, (known, left) in enumerate(zip(held, free, strict=True)):
         if (known is None and left is None) or (known is not None and known < 0):
             text = "a stock line needs an on-hand figure from 0, or an available one"
@@ -192,6 +195,7 @@ def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow
         *(statuses, figures, held, free, ends, units, gtins, numbers),
         [_supply_of(line, place, faults) if line.expected_supply else "" for place, line in enumerate(lines)],
         [micros_of(line) if line.HasField("as_of") else as_of for line in lines],
+        [max(0, one) for one in risked],
         [0] * len(lines),
     )
     rows = list(map(StockRow._make, zip(*columns, strict=True)))
@@ -250,6 +254,8 @@ def _fill_line(line: Any, row: StockRow, as_of: int) -> None:
         line.available = plain(row.available)
     if row.band_end is not None:
         line.band_end = plain(row.band_end)
+    if row.exposed:
+        line.exposed = plain(row.exposed)
     _fill_place(line, *row[3:7], row.unit)
     if row.as_of != as_of:
         line.as_of.seconds, rest = divmod(row.as_of, 1_000_000)
@@ -290,8 +296,8 @@ def _plain_lines(rows: Sequence[StockRow], as_of: int) -> bytes | None:
     places: dict[tuple[str, ...], str] = {}
     found = []
     try:
-        for _, _, _, *place, on_hand, available, end, unit, gtin, number, expected, told_at, _ in rows:
-            if on_hand is None or available is None or end is not None or expected or told_at != as_of:
+        for _, _, _, *place, on_hand, available, end, unit, gtin, number, expected, told_at, exposed, _ in rows:
+            if on_hand is None or available is None or end is not None or expected or exposed or told_at != as_of:
                 return None
             where = (*place, unit)
             rest = places.get(where)

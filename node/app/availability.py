@@ -45,7 +45,7 @@ class Figure(NamedTuple):
     usage: str
     reserved: int = 0  # of our own figure: what holds take off it, and is not in `available`
     allocated: int = 0  # what orders take off it
-    exposed: int = 0  # how much of `available` our ERP may sell at the same moment
+    exposed: int = 0  # how much of it the ERP behind it may sell at the same moment, as measured or told
 
 
 def figures(
@@ -92,7 +92,7 @@ def figures(
                     usage=partner.usage if partner else "PRODUCTION",
                     reserved=counter.reserved if counter else 0,
                     allocated=counter.allocated if counter else 0,
-                    exposed=ledger.exposed(ctx, counter, now) if counter else 0,
+                    exposed=ledger.exposed(ctx, counter, now) if counter else row.exposed,
                 )
             )
     return figures

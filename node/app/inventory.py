@@ -127,9 +127,16 @@ def stock_reports(
 
 
 def as_shared(tx: Transaction, ctx: Context, rows: Sequence[StockRow], partner_id: str) -> list[StockRow]:
-    """Our own figures as a partner may see them: less what holds and orders have taken up, and what is kept back."""
+    """Our own figures as a partner may see them: less what holds and orders have taken up, and what is kept back.
+
+    With an exact figure goes how much our ERP may sell of it at once.
+    """
     taken = ledger.taken_of(tx, ctx, rows, partner_id)
-    return sharing.share(rows, policy_of(ctx), partner_id, taken, ledger.safety(ctx))
+    shared = sharing.share(rows, policy_of(ctx), partner_id, taken, ledger.safety(ctx))
+    exposed = ledger.exposed_of(tx, ctx, rows)
+    if not exposed:
+        return shared
+    return [sharing.with_exposure(row, exposed.get((row.item_key, row.location), 0)) for row in shared]
 
 
 def resend_stock(tx: Transaction, partner_id: str) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "counters_of",
     "expire_due",
     "exposed",
+    "exposed_of",
     "exposure",
     "find_items",
     "held_by",
@@ -251,6 +252,14 @@ def exposure(tx: Transaction, ctx: Context, item_key: str, location: str) -> int
         if counter.location == location:
             return exposed(ctx, counter, ctx.now_micros())
     return 0
+
+
+def exposed_of(tx: Transaction, ctx: Context, rows: Sequence[StockRow]) -> dict[Place, int]:
+    """The same of every place of these figures of ours, where it is not zero."""
+    if ctx.settings.reservations.exposure == "none":
+        return {}
+    now = ctx.now_micros()
+    return {place: found for place, one in counters_of(tx, rows).items() if (found := exposed(ctx, one, now))}
 
 
 # --- what is seen ---

@@ -321,12 +321,15 @@ def _tree(output: Output, value: Any, indent: str) -> None:
 
 def _availability(output: Output, told: Result) -> None:
     asked_enough = any("enough" in one for one in told["figures"])
-    columns = ["item", "whose", "location", "available", "unit", "on hand", "expected", "age", "sure", "basis"]
+    taken = [name for name in ("reserved", "allocated", "exposed") if any(_some(one[name]) for one in told["figures"])]
+    columns = ["item", "whose", "location", "available", "unit", "on hand", *taken]
+    columns += ["expected", "age", "sure", "basis"]
     rows = []
     for one in told["figures"]:
         more = [f"{part['quantity']} on {part['on']}" for part in one["expected"]]
         whose = one["partner"] or one["partner_id"] or "our own"
         row = [one["item"], whose, one["location"], _figure(one), one["unit"], shown(one["on_hand"])]
+        row += [one[name] if _some(one[name]) else "" for name in taken]
         row += [", ".join(more), age(one["age_seconds"])]
         row += [promise_views.percent(one["confidence"]) if one["confidence"] else "", one["basis"].lower()]
         rows.append(row + ([shown(one["enough"])] if asked_enough else []))
@@ -334,12 +337,16 @@ def _availability(output: Output, told: Result) -> None:
         columns + (["enough"] if asked_enough else []),
         rows,
         empty="nobody has told a figure of this item",
-        right="available on_hand age",
+        right="available on_hand reserved allocated exposed age",
     )
     promise_views.promises(output, told["promises"])
     for one in told["asked"]:
         if not one["answered"]:
             output.note(f"{one['partner']} did not answer: {one['why']}")
+
+
+def _some(number: str | None) -> bool:
+    return number not in (None, "", "0")
 
 
 def _figure(one: Result) -> str:

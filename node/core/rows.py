@@ -219,7 +219,8 @@ class StockRow(NamedTuple):
     number: str  # the owner's item number
     expected: str  # JSON list of [quantity, on, source], or ""
     as_of: int
-    change: int  # ours: grows with every change; what a partner has not seen is what is above its link's stock_change.
+    exposed: int = 0  # a partner's: what its ERP sells at once, told with exact figures; ours is on the ledger
+    change: int = 0  # ours: grows with every change; a partner has not seen what is above its link's stock_change.
     #              A partner's: the instant when we took it, by which holds that it cannot know yet are told
 
 

@@ -49,6 +49,7 @@ __all__ = [
     "policy_findings",
     "rule_of",
     "share",
+    "with_exposure",
 ]
 
 EXACT = "exact"
@@ -170,6 +171,13 @@ def share(
         elif rule.figure != HIDDEN:
             shown.append(_told(row, rule, off))
     return shown
+
+
+def with_exposure(row: StockRow, exposed: int) -> StockRow:
+    """A row as it is shared, with how much its owner's ERP may sell of it at once: only where the figure is exact."""
+    if not exposed or row.figure != _FIGURES[EXACT].value or row.status != "AVAILABLE" or row.pool:
+        return row
+    return row._replace(exposed=exposed)
 
 
 def _off(row: StockRow, rule: Rule, taken: Mapping[tuple[str, str], Taken], safety: int) -> int:

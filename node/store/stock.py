@@ -29,6 +29,7 @@ def _as_stock() -> list[Any]:
     same: dict[str, Any] = {
         "partner_id": sa.literal_column("''", sa.Text()),
         "snapshot": sa.literal_column("0", sa.BigInteger()),
+        "exposed": sa.literal_column("0", sa.BigInteger()),
     }
     return [same[name].label(name) if name in same else _O[name] for name in StockRow._fields]
 

@@ -198,7 +198,7 @@ def test_an_answer_that_comes_too_late_is_given_back(
         both_move(buyer, seller, seconds=30)
         seller.do(erp_answers.refuse_late)
 
-    erp_answers.tell_due(seller.store, seller.ctx, "erp", Disturbed(erp, time_passes))  # type: ignore[arg-type]
+    erp_answers.tell_due(seller.store, seller.ctx, "erp", Disturbed(erp, time_passes))
     connect(buyer, seller)
     assert states(buyer, seller, row) == ("refused", "refused")
     tell(seller, erp)

@@ -513,6 +513,32 @@ def test_what_the_erp_sells_itself_is_measured_and_kept_back(buyer: Company, sel
     assert seller.do(reservations.exposure, *place) == 0
 
 
+@pytest.mark.parametrize(("figure", "told"), [("exact", 3 * PIECE), ("capped", 0), ("yes_no", 0)])
+def test_what_the_erp_may_sell_at_once_is_told_with_exact_figures_only(
+    buyer: Company, seller: Company, figure: str, told: int
+) -> None:
+    rule = SharingRule(figure=figure, cap=50)
+    settings(
+        seller,
+        reservations=ReservationSettings(exposure="measured"),
+        sharing=SharingSettings(rules=(rule,)),
+    )
+    for left in (9, 6):
+        for company in (buyer, seller):
+            company.clock.move(seconds=60)
+        put(seller, "BEAR", left)
+    connect(buyer, seller)
+    key = f"no:{seller.id}:BEAR"
+    (known,) = buyer.read(lambda tx: availability.figures(tx, buyer.ctx, [key]))
+    assert (known.exposed, known.reserved, known.allocated) == (told, 0, 0)
+    assert [row.exposed for row in buyer.read(lambda tx: tx.stock.figures([key]))] == [told]
+    question = link.AvailabilityQuery(items=(BEAR,))
+    live = seller.do(availability.answer, buyer.id, question)
+    assert [line.exposed for line in live.lines] == [Decimal(3) if told else None]
+    (ours,) = seller.read(lambda tx: availability.figures(tx, seller.ctx, ["BEAR"]))
+    assert ours.exposed == 3 * PIECE
+
+
 def test_our_own_stock_is_held_confirmed_and_never_twice(seller: Company) -> None:
     place = {"item_key": f"no:{seller.id}:BEAR", "location": "DC1"}
     until = wire.micros(seller.clock.now() + timedelta(hours=1))

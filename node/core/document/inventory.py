@@ -75,7 +75,8 @@ class StockLine:
     as_of: datetime | None = None
     expected_supply: tuple[ExpectedSupply, ...] = ()
     trace: tuple[Trace, ...] = ()
-    # How much of available the holder's ERP may sell at the same moment: zero oversell does not hold for it.
+    # What the holder's ERP sells itself between two figures, at most, of late. It is kept back of available already;
+    # where it sells more at once, zero oversell does not hold. Only with an exact figure.
     exposed: Decimal | None = None
 
 

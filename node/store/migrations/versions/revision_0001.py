@@ -215,7 +215,7 @@ def _stock() -> None:
         "item_key partner_id snapshot location pool status",
         "item_key text, partner_id text, snapshot int, location text, pool text, status text, "
         "figure text, on_hand int?, available int?, band_end int?, unit text, gtin text, number text, "
-        "expected text, as_of int, change int",
+        "expected text, as_of int, exposed int, change int",
     )
     _index("ix_stock_snapshot", "stock", "partner_id snapshot")
     _table(

@@ -148,7 +148,9 @@ class StockLine(_message.Message):
     owner: _builtins.str
     holder: _builtins.str
     exposed: _builtins.str
-    """How much of available the holder's ERP may sell at the same moment: zero oversell does not hold for it."""
+    """What the holder's ERP sells itself between two figures, at most, of late. It is kept back of available already;
+    where it sells more at once, zero oversell does not hold. Only with an exact figure.
+    """
     @_builtins.property
     def item(self) -> _common_pb2.ItemRef: ...
     @_builtins.property
