@@ -25,7 +25,7 @@ def give_up(
 ) -> dict[str, int]:
     """Take failed deliveries off their pieces: the units are sourced again, or with `cancel` taken off the order.
 
-    Returns them by line, scaled. What arrives of them after all is a surplus. Raises RefusedError where none has failed.
+    Returns them by line, scaled. What arrives of them after all is a surplus. Raises RefusedError where none failed.
     """
     state = read_state(tx, order.customer_order_id)
     now = ctx.now_micros()

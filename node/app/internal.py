@@ -21,7 +21,7 @@ from node.ports import USAGES, OrderIdentity, Transaction
 __all__ = ["as_partner", "concerns_own", "follow", "own_usage", "refusal", "taken", "usage_of", "we_say"]
 
 _OF_BUYER = (Order, OrderChange, OrderCancellation, ReceivingAdvice)
-_FOLLOWED = ("ApplicationResponse", "OrderChange", "OrderCancellation")
+_FOLLOWED = ("ApplicationResponse", "OrderChange", "OrderCancellation", "ReceivingAdvice", "DeliveryStatus")
 
 
 def own_usage(tx: Transaction) -> Usage:

@@ -11,19 +11,13 @@ from collections.abc import Iterable, Sequence
 from node import wire
 from node.app.context import Context
 from node.core import order_book
-from node.core.customer_rows import PieceRow, ProcessEventRow
+from node.core.customer_rows import PieceRow
 from node.core.document import Document
-from node.core.document.fulfilment import DeliveryEvent, DeliveryStatus
 from node.core.document.reservation import ReservationRequest, ReservationResponse
-from node.core.piece_state import step_to
 from node.core.rows import DocumentRow
 from node.ports import OrderIdentity, Transaction
 
 __all__ = ["notice", "notice_rows", "supply_changed", "wake_pieces"]
-
-
-_READY = frozenset({DeliveryEvent.READY_FOR_COLLECTION})
-_CAN_BE_READY = frozenset({"ordering", "ordered", "in_doubt", "waiting_human", "accepted"})
 
 
 def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
@@ -38,11 +32,6 @@ def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[D
     due = {piece.customer_order_id for piece in pieces}
     if ids:
         due |= {row.customer_order_id for row in tx.customer_orders.of_origin(ids)}
-    ready = [one for one in documents if isinstance(one, DeliveryStatus) and one.event in _READY]
-    if ready and pieces:
-        named = order_book.keys_needed(ready, sender=own, receiver=partner_id)
-        wanted = {one.order_id for one in orders if (one.issuer, one.unit, one.number, one.series) in _plain(named)}
-        _lies_ready(tx, ctx, [piece for piece in pieces if piece.order_id in wanted])
     held = [
         line.reservation_id
         for one in documents
@@ -53,27 +42,6 @@ def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[D
         found = tx.reservations.find(partner_id, "requester", held).values()
         due |= _of_pieces(tx, [row.piece_id for row in found if row.piece_id])
     return _wake(tx, ctx, due)
-
-
-def _plain(keys: Iterable[order_book.OrderKey]) -> set[tuple[str, str, str, str]]:
-    return {(key.issuer, key.unit, key.number, key.series) for key in keys}
-
-
-def _lies_ready(tx: Transaction, ctx: Context, pieces: Sequence[PieceRow]) -> None:
-    """The goods lie ready to be collected: no quantity of the book moves by that, so the piece remembers it."""
-    now = ctx.now_micros()
-    changed = [
-        piece._replace(state=step_to(piece.state, "ready"), next_at=None, at=now)
-        for piece in pieces
-        if piece.state in _CAN_BE_READY
-    ]
-    tx.customer_orders.put_pieces(changed)
-    tx.customer_orders.add_events(
-        [
-            ProcessEventRow(piece.customer_order_id, piece.piece_id, piece.line_id, "ready", piece.quantity, "", now)
-            for piece in changed
-        ]
-    )
 
 
 def notice_rows(tx: Transaction, ctx: Context, rows: Iterable[DocumentRow]) -> bool:
