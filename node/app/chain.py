@@ -6,7 +6,7 @@ delivered by us, under numbers of our own: who else is involved stays with us.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from node.app.context import Context
 from node.app.submit import Submission, submit
@@ -30,7 +30,7 @@ from node.core.document.order import (
     ScheduleOutcome,
 )
 from node.core.fulfilment import remainders
-from node.core.piece_state import DEAD
+from node.core.piece_state import DEAD, INBOUND
 from node.core.quantity import Quantity, from_scaled
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
@@ -115,6 +115,8 @@ def _answer(
         kind = "OrderCancellation" if asked[-1].event == "cancel_requested" else "OrderChange"
         answers = DocumentKey(issuer=origin.issuer, type=kind, number=asked[-1].reference)
         outcome = ResponseOutcome.CHANGED
+        if _as_before(theirs, lines, events):
+            outcome, answered = ResponseOutcome.REJECTED, ()
     number = f"{order.number}-A" if answers is None else f"{order.number}-A-{answers.number}"
     return OrderResponse(
         header=DocumentHeader(number=number, root_id=order.root_id),
@@ -124,6 +126,17 @@ def _answer(
         seller_order_number=order.number,
         answers=answers,
     )
+
+
+def _as_before(
+    theirs: Mapping[str, OrderLineRow], lines: Sequence[CustomerLineRow], events: Sequence[LineEventRow]
+) -> bool:
+    """Whether as much comes of every line as the book says already: nothing of what was asked for could be done."""
+    stands = {line_id: row.quantity for line_id, row in theirs.items()}
+    for event in events:
+        if event.standing and event.event in ("rejected", "cancelled") and event.line_id in stands:
+            stands[event.line_id] -= event.quantity
+    return all(line.quantity - line.cancelled == stands.get(line.line_id, 0) for line in lines)
 
 
 def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceRow], why: Reason) -> OrderResponseLine:
@@ -159,35 +172,61 @@ def _dates(on: str) -> tuple[QualifiedDate, ...]:
 def _goods(
     ctx: Context, order: CustomerOrderRow, origin: OrderRow, piece: PieceRow, events: Sequence[LineEventRow]
 ) -> list[Document]:
-    """What of a piece is on its way and the partner has not been told; then that it has arrived.
+    """What of a piece is on its way and the partner has not been told, or no more; then that it has arrived.
 
-    Each advice is numbered by the piece and how far it had come, so that the same one is never sent twice.
+    Each advice is numbered by the piece and how far it had come, so that the same one is never sent twice; what was
+    taken back of the source's despatch is taken back of ours, the last advice first.
     """
+    if piece.mode in INBOUND:
+        return []  # it comes to us first: what goes on to the partner is told when it does
     name = f"{order.number}-D{piece.piece_id}-"
-    told = {e.reference: e.quantity for e in events if e.event == "despatched" and e.reference.startswith(name)}
-    done = {e.reference for e in events if e.event == "delivered"}
+    ours = [e for e in events if e.event == "despatched" and e.reference.startswith(name)]
+    told: dict[str, int] = {}
+    for event in ours:
+        if event.standing:
+            told[event.reference] = told.get(event.reference, 0) + event.quantity
     made: list[Document] = []
     sent = min(piece.despatched, piece.quantity) if piece.state not in DEAD else 0
     new = sent - sum(told.values())
     if new > 0:
-        number = f"{name}{sent}"
+        number = _unused(f"{name}{sent}", {event.reference for event in ours})
         told[number] = new
-        made.append(_despatch(ctx, order, origin, piece, number, new))
+        made.append(_despatch(ctx, order, origin, piece, number, new, AdviceStatus.ORIGINAL))
+    for number in reversed(list(told)):
+        if new >= 0 or not told[number]:
+            continue
+        back = min(-new, told[number])
+        new += back
+        left = told[number] - back
+        status = AdviceStatus.CORRECTED if left else AdviceStatus.CANCELLED
+        made.append(_despatch(ctx, order, origin, piece, number, left or told[number], status))
+    done = {e.reference for e in events if e.event == "delivered"}
     if piece.state == "delivered":
         for number in sorted(told):
             reference = f"S-{number}"
-            if reference not in done:
+            if told[number] and reference not in done:
                 made.append(_delivered(ctx, order, origin, number, reference))
     return made
 
 
+def _unused(number: str, used: Collection[str]) -> str:
+    """The number, or with the first suffix that no advice had yet: a piece may be taken back and sent again."""
+    return next(name for n in range(len(used) + 1) if (name := f"{number}.{n + 1}" if n else number) not in used)
+
+
 def _despatch(
-    ctx: Context, order: CustomerOrderRow, origin: OrderRow, piece: PieceRow, number: str, quantity: int
+    ctx: Context,
+    order: CustomerOrderRow,
+    origin: OrderRow,
+    piece: PieceRow,
+    number: str,
+    quantity: int,
+    status: AdviceStatus,
 ) -> DespatchAdvice:
     line = DespatchLine(line_id="1", order_line_id=piece.line_id, quantity=Quantity(from_scaled(quantity), piece.unit))
     return DespatchAdvice(
         header=DocumentHeader(number=number, root_id=order.root_id),
-        status=AdviceStatus.ORIGINAL,
+        status=status,
         order=_key(origin),
         despatched_at=instant(piece.at),
         carriage=Carriage(carrier=piece.carrier, service=piece.service, tracking=piece.tracking),

@@ -197,6 +197,9 @@ def _absorb(state: State, now: int, settings: OrchestrationSettings) -> None:
         state.put(after)
 
 
+        line = state.lines[piece.line_id]
+        if (settled := fulfilment.not_given_back(line, said)) != line:
+            state.put_line(settled)
 def _settle(state: State, steps: Sequence[fulfilment.Step], asked: bool, now: int) -> None:
     """The order's own state, once the steps are done."""
     order = state.order

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.movements import NotCollected, PassOn, due_of, failed_text
-from node.core.piece_state import DEAD, INBOUND, PieceFact, net
+from node.core.piece_state import DEAD, INBOUND, Happened, PieceFact, net
 
 __all__ = [
     "AcceptChanges",
@@ -40,6 +40,7 @@ __all__ = [
     "avoided",
     "balance",
     "next_steps",
+    "not_given_back",
     "remainders",
 ]
 
@@ -230,6 +231,12 @@ def avoided(pieces: Iterable[PieceRow]) -> dict[str, frozenset[tuple[str, str]]]
 
 def next_steps(
     order: CustomerOrderRow,
+def not_given_back(line: CustomerLineRow, said: Iterable[Happened]) -> CustomerLineRow:
+    """The line when a partner has refused to do with less: what it keeps is asked of nobody again, and comes."""
+    kept = sum(one.quantity for one in said if one.event in ("cancel_refused", "change_refused"))
+    return line._replace(cancel_asked=max(0, line.cancel_asked - kept)) if kept else line
+
+
     lines: Sequence[CustomerLineRow],
     pieces: Sequence[PieceRow],
     facts: Mapping[int, PieceFact],

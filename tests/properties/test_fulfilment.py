@@ -65,7 +65,8 @@ class World:
 
     def absorb(self) -> None:
         for piece_id, piece in self.pieces.items():
-            after, _ = absorb(piece, self.facts.get(piece_id, PieceFact()), self.now)
+            after, what = absorb(piece, self.facts.get(piece_id, PieceFact()), self.now)
+            self.lines[piece.line_id] = fulfilment.not_given_back(self.lines[piece.line_id], what)
             again, said = absorb(after, self.facts.get(piece_id, PieceFact()), self.now)
             assert again == after
             assert said == []
