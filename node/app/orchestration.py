@@ -194,12 +194,12 @@ def _absorb(state: State, now: int, settings: OrchestrationSettings) -> None:
             after = after._replace(next_at=now + settings.collect_days * 86_400 * SECOND)
         for one in said:
             state.tell(now, one.event, piece, one.quantity, one.detail)
-        state.put(after)
-
-
         line = state.lines[piece.line_id]
         if (settled := fulfilment.not_given_back(line, said)) != line:
             state.put_line(settled)
+        state.put(after)
+
+
 def _settle(state: State, steps: Sequence[fulfilment.Step], asked: bool, now: int) -> None:
     """The order's own state, once the steps are done."""
     order = state.order

@@ -229,14 +229,14 @@ def avoided(pieces: Iterable[PieceRow]) -> dict[str, frozenset[tuple[str, str]]]
     return {line_id: frozenset(sources) for line_id, sources in found.items()}
 
 
-def next_steps(
-    order: CustomerOrderRow,
 def not_given_back(line: CustomerLineRow, said: Iterable[Happened]) -> CustomerLineRow:
     """The line when a partner has refused to do with less: what it keeps is asked of nobody again, and comes."""
     kept = sum(one.quantity for one in said if one.event in ("cancel_refused", "change_refused"))
     return line._replace(cancel_asked=max(0, line.cancel_asked - kept)) if kept else line
 
 
+def next_steps(
+    order: CustomerOrderRow,
     lines: Sequence[CustomerLineRow],
     pieces: Sequence[PieceRow],
     facts: Mapping[int, PieceFact],
