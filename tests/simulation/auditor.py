@@ -33,6 +33,7 @@ def audit(world: World) -> list[str]:
     found += _books(world.buyer, world.seller)
     found += _stock(world.buyer, world.seller)
     found += world.oversold
+    found += world.miscounted
     found += _holds(world.buyer, world.seller)
     return found
 
