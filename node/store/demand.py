@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.promise_rows import DemandDayRow, SiteLoadRow
-from node.store.schema import DEMAND_DAY, SITE_LOAD
+from node.store.fulfilment_schema import DEMAND_DAY, SITE_LOAD
 from node.store.session import Session
 from node.store.statements import Compiler, listed, parameter
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.promise_rows import DisruptionRow
-from node.store.schema import DISRUPTION
+from node.store.fulfilment_schema import DISRUPTION
 from node.store.session import Session
 from node.store.statements import Compiler, listed, only_first, parameter, word
 

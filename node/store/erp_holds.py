@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.reservation_rows import ErpHoldRow
-from node.store.schema import ERP_HOLD
+from node.store.fulfilment_schema import ERP_HOLD
 from node.store.session import Session
 from node.store.statements import Compiler, listed, only_first, parameter
 

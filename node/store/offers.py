@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.promise_rows import ItemOfferRow, ItemPriceRow
-from node.store.schema import ITEM_OFFER, ITEM_PRICE
+from node.store.fulfilment_schema import ITEM_OFFER, ITEM_PRICE
 from node.store.session import Session
 from node.store.statements import Compiler, listed, parameter
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.promise_rows import LeadTimeRow, MeasureDayRow, PartnerMeasureRow
-from node.store.schema import LEAD_TIME, MEASURE, MEASURE_DAY
+from node.store.fulfilment_schema import LEAD_TIME, MEASURE, MEASURE_DAY
 from node.store.session import Session
 from node.store.statements import Compiler, listed, parameter
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.problem_rows import ProblemRow
-from node.store.schema import PROBLEM
+from node.store.fulfilment_schema import PROBLEM
 from node.store.session import Session
 from node.store.statements import Compiler, only_first, parameter
 

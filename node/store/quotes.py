@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from node.core.quote_rows import QuoteRow
-from node.store.schema import QUOTE
+from node.store.fulfilment_schema import QUOTE
 from node.store.session import Session
 from node.store.statements import Compiler, listed, only_first, parameter
 

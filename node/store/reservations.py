@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.ports import CounterDifference
-from node.store.schema import (
+from node.store.fulfilment_schema import (
     ERP_HOLD,
     RESERVATION,
     RESERVATION_ASKED,
