@@ -453,7 +453,7 @@ def _rules_commands(add: Group) -> None:
 
 def _disruption_commands(add: Group) -> None:
     send = add("send", "tell partners what will not come as promised", more="Without --partner: those it concerns.")
-    send.add_argument("kind", choices=("delay", "shortage", "capacity", "closure"))
+    send.add_argument("kind", choices=("delay", "shortage", "capacity", "closure"), help="what is wrong")
     send.add_argument("items", nargs="*", metavar="ITEM", help="our item numbers; without, everything")
     send.add_argument("--number", help="our number of the notice; the same again corrects it")
     send.add_argument("--location", metavar="CODE", help="only there")
@@ -466,7 +466,8 @@ def _disruption_commands(add: Group) -> None:
     send.add_argument("--partner", dest="partners", action="append", default=[], metavar="ID", help="may be repeated")
     listing = add("list", "the notices in force, ours and partners'")
     listing.add_argument("--all", action="store_true", help="those that have ended too")
-    add("end", "all is well again: ends a notice of ours wherever it was told").add_argument("number")
+    ending = add("end", "all is well again: ends a notice of ours wherever it was told")
+    ending.add_argument("number", metavar="NUMBER", help="our number of the notice")
 
 
 def _evidence_commands(add: Group) -> None:
