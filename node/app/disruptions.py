@@ -29,7 +29,7 @@ from node.core.rows import OrderLineRow, OrderRow, PartnerRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["Affected", "affected", "end", "end_past", "send", "take"]
+__all__ = ["OPEN_PIECES", "Affected", "affected", "end", "end_past", "send", "take"]
 
 ORDERS_LOOKED_AT = 1_000
 """Newest orders of a partner among which open ones are looked for, and customer orders that are woken at once."""
@@ -37,8 +37,19 @@ LINES_MAX = 500
 """Lines of one notice that is passed on."""
 SHOWN_MAX = 10_000
 
-_OPEN_PIECES = frozenset(
-    {"planned", "holding", "held", "ordering", "ordered", "accepted", "ready", "in_doubt", "back_ordered"}
+OPEN_PIECES = frozenset(
+    {
+        "planned",
+        "holding",
+        "held",
+        "ordering",
+        "ordered",
+        "accepted",
+        "ready",
+        "in_doubt",
+        "back_ordered",
+        "waiting_human",
+    }
 )
 _GONE = frozenset({"despatched", "received", "cancelled", "rejected"})
 _REASONS = {
@@ -159,7 +170,7 @@ def affected(tx: Transaction, rows: Sequence[DisruptionRow]) -> list[Affected]:
         for piece in tx.customer_orders.pieces(ids) if ids else ():
             if (
                 piece.partner_id == row.partner_id
-                and piece.state in _OPEN_PIECES
+                and piece.state in OPEN_PIECES
                 and row.location in ("", piece.location)
                 and (piece.customer_order_id, piece.line_id) in of_item
                 and (not row.order_number or row.order_number in _names_of(tx, piece))

@@ -45,6 +45,12 @@ class OrchestrationSettings:
         "partner agrees to less",
         choices=("keep", "elsewhere"),
     )
+    on_disruption: str = setting(
+        "elsewhere",
+        "what a partner's notice makes later than it is wanted: it is taken back and sourced where it can be had "
+        "sooner, or only told",
+        choices=("elsewhere", "tell"),
+    )
     merge_minutes: int = setting(
         0,
         "orders of one customer to the same address, in one currency and for the same day are put together when they "

@@ -47,6 +47,7 @@ __all__ = [
 SECOND = 1_000_000
 _BINDS_NOBODY = ("back_ordered", "planned", "holding", "held")
 _BINDS = ("in_doubt", "ordering", "ordered", "waiting_human", "accepted", "ready")
+_MOVABLE = ("planned", "holding", "held", "ordering", "ordered", "waiting_human", "accepted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class ProcessPolicy:
     on_silence: str = "human"  # or "cancel"
     outside: str = "human"  # or "accept", "reject"
     elsewhere_in_doubt: bool = False
+    late_elsewhere: bool = True  # what a notice makes later than it is wanted is sourced elsewhere, if sooner
     later_elsewhere: bool = False  # what a partner can only send on no named day is sourced elsewhere
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
 
@@ -272,8 +274,9 @@ class _Process:
         launch_at: int | None,
     ) -> None:
         self.order, self.lines, self.pieces, self.facts = order, lines, pieces, facts
-        self.now, self.policy, self.launch_at = now, policy, launch_at
+        self.at, self.policy, self.launch_at = now, policy, launch_at
         self.live = [piece for piece in pieces if piece.state not in DEAD]
+        self.wanted_by = {line.line_id: line for line in lines}
         self.rest = remainders(lines, pieces)
         self.steps: list[Step] = []
         self.until: list[int] = []
@@ -313,8 +316,7 @@ class _Process:
         if needed > 0:
             self.steps.append(RefuseCancel(line.line_id, needed))
 
-    def _give_back(self, piece: PieceRow, part: int) -> Step:
-        reason = "the customer wants less"
+    def _give_back(self, piece: PieceRow, part: int, reason: str = "the customer wants less") -> Step:
         if piece.state in _BINDS_NOBODY:
             return DropPiece(piece.piece_id, part, reason)
         if self.fact(piece).document == "waiting" and part == piece.quantity:
@@ -328,8 +330,11 @@ class _Process:
             if piece.state in DEAD:
                 self._watch_dead(piece)
                 continue
-            fact, due = self.fact(piece), piece.next_at is not None and piece.next_at <= self.now
-            if (moved := due_of(self.order, piece, fact, self.now)) is not None:
+            fact, due = self.fact(piece), piece.next_at is not None and piece.next_at <= self.at
+            if part := self._better_elsewhere(piece, fact):
+                self.steps.append(self._give_back(piece, part, piece.notice))
+                continue
+            if (moved := due_of(self.order, piece, fact, self.at)) is not None:
                 self.steps.append(moved)
             elif piece.state in ("holding", "held") and due:
                 why = "no answer in time" if piece.state == "holding" else "the hold has expired"
@@ -354,6 +359,25 @@ class _Process:
                 self._arrives(piece, fact)
             elif piece.next_at is not None and piece.state != "back_ordered":
                 self.until.append(piece.next_at)
+
+    def _better_elsewhere(self, piece: PieceRow, fact: PieceFact) -> int:
+        """How many units of a piece are given back because of a notice: it comes too late, and elsewhere it is sooner.
+
+        A partner that has the order is asked once, and they are sourced again only when it agrees.
+        """
+        told, line = fact.disrupted, self.wanted_by.get(piece.line_id)
+        if told is None or told.elsewhere_on is None or line is None or not self.policy.late_elsewhere:
+            return 0
+        if piece.state not in _MOVABLE or (piece.state == "ordering" and fact.document == "sent"):
+            return 0
+        if fact.cancel_open or fact.cancel_ever or piece.wanted < piece.quantity:
+            return 0
+        if piece.promised_on is not None:
+            need_on = line.need_on or self.order.need_on or piece.agreed_on
+            late = any(on is not None and piece.promised_on > on for on in (need_on, self.order.not_after))
+            if not late or told.elsewhere_on >= piece.promised_on:
+                return 0
+        return min(told.quantity, piece.quantity - max(fact.despatched, piece.delivered))
 
     def _watch_dead(self, piece: PieceRow) -> None:
         """A partner that takes an order after all, which we gave up, is told that it is not to come."""

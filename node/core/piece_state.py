@@ -32,12 +32,13 @@ gives up. Facts are about all that a piece ever held, so both are taken off them
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from node.core.customer_rows import PieceRow
 from node.errors import RefusedError
 
-__all__ = ["DEAD", "INBOUND", "LIVE", "STATES", "Happened", "PieceFact", "absorb", "net", "step_to"]
+__all__ = ["DEAD", "INBOUND", "LIVE", "STATES", "Disrupted", "Happened", "PieceFact", "absorb", "net", "step_to"]
 
 DEAD = frozenset({"rejected", "released", "cancelled", "passed_on"})
 INBOUND = frozenset({"to_collect", "cross_dock"})
@@ -101,6 +102,22 @@ def step_to(state: str, event: str) -> str:
     return following
 
 
+class Disrupted(NamedTuple):
+    """What a notice in force says of a piece that has not left its source."""
+
+    text: str
+    quantity: int  # of how many of its units, scaled
+    days_late: int = 0
+    not_before: str | None = None  # the day from which on it can be sent again
+    elsewhere_on: str | None = None  # when other sources could have these units there; None: they cannot
+
+    def promised(self, agreed_on: str | None) -> str | None:
+        """The day on which the piece is complete, where it was promised for another one; None: nobody knows."""
+        if self.days_late:
+            return (date.fromisoformat(agreed_on) + timedelta(self.days_late)).isoformat() if agreed_on else None
+        return max(agreed_on or self.not_before, self.not_before) if self.not_before else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceFact:
     """What reservations and the order book say of one piece now. Quantities are scaled, in the piece's unit."""
@@ -126,6 +143,7 @@ class PieceFact:
     received: int = 0  # counted in well where it arrives
     spoilt: int = 0  # short, damaged or wrong on arrival
     promised_on: str | None = None
+    disrupted: Disrupted | None = None
     tracking: str = ""
     reason: str = ""
 
@@ -173,15 +191,44 @@ def absorb(piece: PieceRow, fact: PieceFact, at: int) -> tuple[PieceRow, list[Ha
         piece = following
     if piece != before:
         piece = piece._replace(at=at)
+        if piece.state == "back_ordered" and piece.notice != before.notice:
+            piece = piece._replace(next_at=at)  # what it waits for comes otherwise than was planned
     return piece, said
 
 
 def _absorb_once(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
-    if piece.state in DEAD or piece.state == "back_ordered":
+    if piece.state == "back_ordered":
+        return _of_notice(_of_dead(piece, fact, said), fact, said)
+    if piece.state in DEAD:
         return _of_dead(piece, fact, said)
     if piece.state in _BEFORE_ORDER:
-        return _of_hold(piece, fact, said)
-    return _of_goods(_of_order(piece, fact, said), fact, said)
+        return _of_notice(_of_hold(piece, fact, said), fact, said)
+    return _of_notice(_of_goods(_of_order(piece, fact, said), fact, said), fact, said)
+
+
+def _of_notice(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
+    """What was promised for a day is told for another one as long as a notice of disruption says so."""
+    noticed = fact.disrupted
+    if piece.state in DEAD or piece.state in ("cancelling", "despatched", "delivered"):
+        return piece
+    if piece.state == "back_ordered" and not (piece.promised_on or piece.notice):
+        return piece  # nothing was promised
+    if noticed is None:
+        if not piece.notice:
+            return piece
+        said.append(Happened("as_agreed_again", piece.quantity, piece.notice))
+        agreed_on = fact.promised_on or piece.agreed_on
+        reason = "" if piece.reason == piece.notice else piece.reason
+        return piece._replace(promised_on=agreed_on, agreed_on=None, notice="", reason=reason)
+    agreed_on = fact.promised_on or (piece.agreed_on if piece.notice else piece.promised_on)
+    promised_on = noticed.promised(agreed_on)
+    after = piece._replace(promised_on=promised_on, agreed_on=agreed_on, notice=noticed.text, reason=noticed.text)
+    if after != piece and (piece.notice, piece.promised_on) != (after.notice, promised_on):
+        told = (
+            f"{noticed.text}; it was promised for {agreed_on or 'no day'}, and comes on {promised_on or 'no known day'}"
+        )
+        said.append(Happened("disrupted", noticed.quantity, told))
+    return after
 
 
 def _move(piece: PieceRow, event: str, said: list[Happened], detail: str = "") -> PieceRow:
@@ -230,7 +277,7 @@ def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
         return piece
     if fact.document == "taken" and piece.state in ("ordering", "in_doubt"):
         piece = _move(piece, "order_taken", said)
-    if fact.promised_on and fact.promised_on != piece.promised_on:
+    if fact.promised_on and not piece.notice and fact.promised_on != piece.promised_on:
         piece = piece._replace(promised_on=fact.promised_on)
     gone = max(fact.despatched, fact.delivered)
     if fact.unanswered and not gone:

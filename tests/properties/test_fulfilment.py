@@ -13,7 +13,7 @@ from node.core import fulfilment, movements
 from node.core.allotment import Chosen, allot, blank_piece, drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.fulfilment import ProcessPolicy, balance, next_steps, remainders
-from node.core.piece_state import DEAD, LIVE, STATES, PieceFact, absorb, step_to
+from node.core.piece_state import DEAD, LIVE, STATES, Disrupted, PieceFact, absorb, step_to
 from node.errors import RefusedError
 
 UNIT = 1_000_000
@@ -38,6 +38,8 @@ def a_line(line_id: str, quantity: int, **changes: object) -> CustomerLineRow:
         1, line_id, 1, f"no:x:{line_id}", "", line_id, "", "", quantity, "C62", None, "", 0, 0, None, 0, 0
     )
     return row._replace(**changes)  # type: ignore[arg-type]
+
+NOTICE = Disrupted("closure until 2026-05-20", 2 * UNIT, 0, "2026-05-21", "2026-05-10")
 
 
 @dataclass
@@ -216,6 +218,7 @@ def disturb(world: World, data: st.DataObject) -> None:
             failed=data.draw(quantity),
             received=data.draw(quantity),
             spoilt=data.draw(quantity),
+            disrupted=data.draw(st.none() | st.just(NOTICE)),
         )
 
 
