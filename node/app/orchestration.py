@@ -15,7 +15,6 @@ from node.app import collection, onward, reservations
 from node.app import orchestration_documents as documents
 from node.app.chain import tell_origin
 from node.app.context import Context
-from node.app.disrupted_pieces import with_notices
 from node.app.notices import notice, notice_rows, supply_changed
 from node.app.orchestration_facts import facts_of
 from node.app.submit import withdraw
@@ -24,7 +23,7 @@ from node.core import fulfilment, movements
 from node.core.allotment import drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow, ProcessEventRow
 from node.core.fulfilment import ProcessPolicy
-from node.core.piece_state import PieceFact, absorb, step_to
+from node.core.piece_state import DEAD, PieceFact, absorb, step_to
 from node.errors import RefusedError
 from node.ports import Transaction
 from node.wire import micros
@@ -114,7 +113,6 @@ def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
         on_silence=settings.on_silence,
         outside=settings.outside_tolerance,
         elsewhere_in_doubt=settings.in_doubt_elsewhere,
-        late_elsewhere=settings.on_disruption == "elsewhere",
         later_elsewhere=settings.partner_back_orders == "elsewhere",
         delivered_seconds=settings.delivered_days * 86_400,
     )
@@ -153,7 +151,6 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
     now, policy = ctx.now_micros(), policy_of(ctx, state.order)
     source = None
     for _ in range(ROUNDS_MAX):
-        state.facts = with_notices(tx, ctx, state.order, state.lines, state.pieces.values(), state.facts)
         _absorb(state, now, ctx.settings.orchestration)
         steps = fulfilment.next_steps(
             state.order,
@@ -201,12 +198,17 @@ def _absorb(state: State, now: int, settings: OrchestrationSettings) -> None:
         if (settled := fulfilment.not_given_back(line, said)) != line:
             state.put_line(settled)
         state.put(after)
+    live = [piece for piece in state.pieces.values() if piece.state not in DEAD]
+    if state.order.state == "done" and any(piece.state != "delivered" for piece in live):
+        state.tell(now, "opened_again", None, 0, "a delivery that was told did not happen after all")
+        state.order = state.order._replace(state="active")
 
 
 def _settle(state: State, steps: Sequence[fulfilment.Step], asked: bool, now: int) -> None:
     """The order's own state, once the steps are done."""
     order = state.order
     if order.state in ("done", "cancelled"):
+        state.order = order._replace(next_at=None)
         return
     if not asked and order.state in ("human", "approval", "captured", "waiting") and order.approved:
         waits = all(piece.state == "back_ordered" for piece in state.pieces.values()) and bool(state.pieces)
