@@ -52,7 +52,9 @@ def receipted(
             refused.append(row._replace(state=state, reasons=reasons))
     if changed:
         tx.documents.set_outcomes(changed)
-    tx.documents.take_sent(outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
+    span = (outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
+    notices.orders_taken(tx, ctx, outgoing.partner_id, tx.documents.sent_orders(*span))
+    tx.documents.take_sent(*span)
     if refused:
         orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
         notices.notice_rows(tx, ctx, refused)

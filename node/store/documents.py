@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.core.rows import DocumentRow
-from node.ports import Identity
+from node.ports import Identity, OrderIdentity
 from node.store.schema import CONTENT, CONTENT_FIELDS, DOCUMENT, DOCUMENT_COLUMNS, HANDOVER, OPEN, STANDING
 from node.store.session import Session
 from node.store.settings import Counters

@@ -77,7 +77,7 @@ def test_an_order_is_split_over_our_own_stock_and_a_supplier(shop: Company, meye
     settle(shop, meyer, braun)
     assert sorted((p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)) == [
         ("", 4, "accepted"),
-        (meyer.id, 6, "ordering"),
+        (meyer.id, 6, "ordered"),
     ]
     order = received(meyer)
     assert (order.kind, order.customer_order) == ("DROP_SHIP", "C1")
@@ -132,7 +132,7 @@ def test_a_partner_that_grants_and_then_rejects(shop: Company, meyer: Company, b
     reject(meyer, received(meyer))
     settle(shop, meyer, braun)
     assert [(p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)] == [
-        (braun.id, 10, "ordering")
+        (braun.id, 10, "ordered")
     ]
     accept(braun, received(braun))
     # The first one accepts after all, too late: it is told not to send, and nothing is counted twice.
@@ -155,7 +155,7 @@ def test_only_what_falls_short_is_sourced_again(shop: Company, meyer: Company, b
     answer(first, received(first), (ScheduleOutcome.ACCEPTED, 6), (ScheduleOutcome.REJECTED, 4))
     settle(shop, meyer, braun)
     assert sorted((p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)) == sorted(
-        [(first.id, 6, "accepted"), (second.id, 4, "ordering")]
+        [(first.id, 6, "accepted"), (second.id, 4, "ordered")]
     )
     assert received(second).number == "C1.2"
     assert balanced(shop, order_id) == {"ordered": 10, "live": 10}

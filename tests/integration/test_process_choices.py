@@ -205,7 +205,7 @@ def test_our_own_system_refuses_an_instruction_and_the_piece_comes_from_elsewher
     (row,) = shop.read(lambda tx: tx.orders.search(partner_id=shop.id))
     shop.do(erp.give_up, row.document_id, "the item is locked")
     settle(shop, meyer)
-    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [(meyer.id, "ordering")]
+    assert [(p.partner_id, p.state) for p in pieces(shop, order_id)] == [(meyer.id, "ordered")]
     assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
     counters = shop.read(lambda tx: tx.reservations.counters([f"gtin:{GTIN.zfill(14)}"]))
     assert [(one.reserved, one.allocated) for one in counters] in ([], [(0, 0)])
