@@ -63,8 +63,19 @@ def _show(output: Output, one: Result) -> None:
         ("order line", one["line"] if one["order_id"] else ""),
         ("why", one["reason"]),
         ("changed", _time(one["changed_at"])),
+        ("our own system", _at_erp(one.get("our_system"))),
     ]
     output.pairs([(name, text) for name, text in pairs if text])
+
+
+def _at_erp(one: Result | None) -> str:
+    """What our ERP knows of a hold, and what keeps it from knowing more."""
+    if one is None:
+        return ""
+    words = {"nothing": "has not answered", "held": f"keeps it as {one['reference']}", "refused": "refused it"}
+    again = f"; told again {_time(one['next_at'])}" if one["next_at"] and one["tries"] else ""
+    why = f": {one['error']}" if one["error"] else ""
+    return f"{one['adapter']} {words.get(one['knows'], 'knows that it has ended')}{why}{again}"
 
 
 def _requested(output: Output, made: Result) -> None:
@@ -96,7 +107,7 @@ def _verified(output: Output, told: Result) -> None:
             for one in told["differences"]
         ],
         empty="",
-        right="reserved allocated",
+        right="reserved sum_of_holds allocated sum_of_orders",
     )
 
 

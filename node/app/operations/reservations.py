@@ -15,7 +15,7 @@ from node.core.document.common import ItemRef
 from node.core.identifiers import is_gtin
 from node.core.item_key import number_key
 from node.core.quantity import Quantity
-from node.core.reservation_rows import ReservationRow
+from node.core.reservation_rows import ErpHoldRow, ReservationRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -68,7 +68,25 @@ def _keys(tx: Transaction, item: str) -> list[str]:
 def reservation_show(host: Host, *, reservation: str, partner: str | None = None) -> dict[str, Any]:
     """One hold; partners choose ids, so `partner` may be needed."""
     now = host.ctx.now_micros()
-    return host.store.read(lambda tx: told(tx, reservations.find(tx, reservation, partner_id=partner), now))
+
+    def query(tx: Transaction) -> dict[str, Any]:
+        row = reservations.find(tx, reservation, partner_id=partner)
+        at_erp = tx.erp_holds.find([reservation]).get((reservation, row.partner_id, row.role))
+        return {**told(tx, row, now), "our_system": _at_erp(at_erp) if at_erp is not None else None}
+
+    return host.store.read(query)
+
+
+def _at_erp(one: ErpHoldRow) -> dict[str, Any]:
+    """What our ERP knows of a hold that it keeps, too."""
+    return {
+        "adapter": one.adapter,
+        "knows": one.told,
+        "reference": one.reference,
+        "tries": one.attempts,
+        "next_at": moment(one.next_at) if one.next_at else "",
+        "error": one.error,
+    }
 
 
 @operation("reservation.request")
