@@ -101,15 +101,14 @@ def _close_of_business(db: sqlite3.Connection) -> bool:
     last = setting(db, "letzte_nr")
     if not last or int(setting(db, "naechste_nr")) <= int(last):
         return False
-    pending = db.execute(
-        "SELECT EXISTS (SELECT 1 FROM auftrag_position WHERE zugesagt > 0)"
-        " OR EXISTS (SELECT 1 FROM offene_bestellung WHERE gebucht = 0)"
-    ).fetchone()[0]
-    if not pending:
-        return False
+    allotted = db.execute("SELECT EXISTS (SELECT 1 FROM auftrag_position WHERE zugesagt > 0)").fetchone()[0]
     if wholesale.is_open(db):
-        _despatch(db, wholesale.now(db))
-        return True
+        if allotted:
+            _despatch(db, wholesale.now(db))
+        return bool(allotted)
+    expected = db.execute("SELECT EXISTS (SELECT 1 FROM offene_bestellung WHERE gebucht = 0)").fetchone()[0]
+    if not (allotted or expected):
+        return False
     run = datetime.fromisoformat(setting(db, "versandlauf"))
     _advance(db, run)
     return True
