@@ -27,4 +27,5 @@ def test_nodes_killed_at_any_time_change_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "Everything adds up" in done.stdout
+    assert "Every piece is where it should be" in done.stdout
     assert "was started again" in done.stdout
