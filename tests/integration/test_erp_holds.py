@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -13,13 +14,14 @@ import pytest
 from adapters.base import Hold, HoldAnswer
 from adapters.sql import SqlAdapter
 from node import wire
-from node.app import erp_answers, ledger, reservations, systems
+from node.app import erp_answers, inventory, ledger, reservations, systems
 from node.config import AdapterSettings, ReservationSettings, Settings, SharingRule, SharingSettings
 from node.core.reservation_rows import ReservationRow
 from node.errors import AdapterError, ConfigError
 from tests.adapters.rigs import HoldingRig
 from tests.companies import Company, HandClock, connect, swap
-from tests.integration.test_reservations import PIECE, ask, free, give, held, order, put, settings, wanted
+from tests.integration.nodes import acquainted, until
+from tests.integration.test_reservations import PIECE, ask, free, give, held, order, own_figure, put, settings, wanted
 
 ERP = AdapterSettings(name="erp", kind="sql", usage="test", documents=("Order",), reserves=("DC1",))
 
@@ -255,11 +257,11 @@ def test_the_erp_learns_of_every_end(
 def test_the_erp_learns_of_a_longer_hold(buyer: Company, seller: Company, rig: HoldingRig, erp: SqlAdapter) -> None:
     (row,) = ask(buyer, seller, wanted(6))
     tell(seller, erp, buyer)
-    until = buyer.clock.now() + timedelta(hours=2)
-    buyer.do(reservations.extend, row.reservation_id, until)
+    later = buyer.clock.now() + timedelta(hours=2)
+    buyer.do(reservations.extend, row.reservation_id, later)
     connect(buyer, seller)
     assert tell(seller, erp) == 1
-    assert rig.run("SELECT until, gone FROM stock_hold") == [(until.isoformat(), 0)]
+    assert rig.run("SELECT until, gone FROM stock_hold") == [(later.isoformat(), 0)]
     assert rig.free("BEAR", "DC1") == 4
 
 
@@ -312,6 +314,46 @@ def test_net_figures_count_a_kept_hold_no_second_time(
     both_move(buyer, seller, seconds=60)
     put(seller, "BEAR", rig.free("BEAR", "DC1"), basis="NET")
     assert free(seller) == 8
+
+
+def test_a_running_node_asks_its_erp_by_itself(tmp_path: Path) -> None:
+    buyer, seller = acquainted(tmp_path)
+    rig = HoldingRig(seller.home, "sqlite:///erp.db")
+    rig.stock("BEAR", "DC1", 5)
+    with (seller.home / "hansa.toml").open("a") as file:
+        file.write(
+            '\n[[adapters]]\nname = "erp"\nkind = "sql"\nusage = "test"\nreserves = ["DC*"]\n'
+            '[adapters.options]\nurl = "sqlite:///erp.db"\nmappings = "m.toml"\n'
+            '[[sharing.rules]]\nfigure = "exact"\n'
+        )
+    seller.load()
+
+    def hold_states() -> list[str]:
+        return [row.state for row in buyer.node.store.read(lambda tx: tx.reservations.search(role="requester"))]
+
+    async def case() -> None:
+        async with asyncio.timeout(90):
+            await seller.start()
+            ctx = seller.node.ctx
+            figure = own_figure(seller.id, "BEAR", 10, "DC1", wire.micros(ctx.now()))
+            await seller.node.store.write_async(lambda tx: inventory.put_own(tx, ctx, [figure]))
+            await buyer.start()
+            await until(lambda: buyer.confirmed() and seller.confirmed())
+            asked = [{"item": "BEAR", "quantity": "4"}]
+            await buyer.does("reservation.request", partner=seller.id, lines=asked)
+            await until(lambda: hold_states() == ["granted"])
+            assert rig.free("BEAR", "DC1") == 1
+            await buyer.does("reservation.request", partner=seller.id, lines=asked)
+            await until(lambda: sorted(hold_states()) == ["granted", "refused"])
+            (held_now,) = (await buyer.does("reservation.list"))["reservations"]
+            shown = await seller.does("reservation.show", reservation=held_now["reservation"])
+            assert (shown["state"], shown["our_system"]["knows"]) == ("granted", "held")
+            await buyer.does("reservation.release", reservation=held_now["reservation"])
+            await until(lambda: rig.free("BEAR", "DC1") == 5)
+            await buyer.node.stop()
+            await seller.node.stop()
+
+    asyncio.run(case())
 
 
 @pytest.mark.parametrize(("on_hand", "expected"), [(10, "granted"), (3, "withdrawn")])

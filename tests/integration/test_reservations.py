@@ -72,10 +72,9 @@ def settings(company: Company, **changes: Any) -> None:
     company.ctx = replace(company.ctx, settings=replace(company.ctx.settings, **changes))
 
 
-def put(company: Company, item: str, available: int, location: str = "DC1", basis: str = "") -> None:
-    """The ERP tells a figure, as of now."""
-    row = StockRow(
-        item_key=f"no:{company.id}:{item}",
+def own_figure(owner: str, item: str, available: int, location: str, as_of: int) -> StockRow:
+    return StockRow(
+        item_key=f"no:{owner}:{item}",
         partner_id="",
         snapshot=0,
         location=location,
@@ -89,10 +88,14 @@ def put(company: Company, item: str, available: int, location: str = "DC1", basi
         gtin="",
         number=item,
         expected="",
-        as_of=wire.micros(company.clock.now()),
-        change=0,
+        as_of=as_of,
     )
-    company.do(inventory.put_own, [row], basis)
+
+
+def put(company: Company, item: str, available: int, location: str = "DC1", basis: str = "") -> None:
+    """The ERP tells a figure, as of now."""
+    figure = own_figure(company.id, item, available, location, wire.micros(company.clock.now()))
+    company.do(inventory.put_own, [figure], basis)
 
 
 def wanted(count: int, item: ItemRef = BEAR, location: str = "", unit: str = "C62") -> Wanted:
