@@ -390,7 +390,7 @@ class _Process:
     def _watch_doubt(self, piece: PieceRow, fact: PieceFact) -> None:
         if fact.document == "waiting":
             self.steps.append(Withdraw(piece.piece_id, "the partner was not reached in time"))
-        elif fact.valid_until is not None and self.now <= fact.valid_until:
+        elif fact.valid_until is not None and self.at <= fact.valid_until:
             self.until.append(fact.valid_until + SECOND)
         elif self.policy.elsewhere_in_doubt and fact.valid_until is not None:
             self.steps.append(GiveUp(piece.piece_id, "in doubt until it was no longer valid"))
@@ -419,7 +419,7 @@ class _Process:
             self.steps.append(AskHuman(text, piece.piece_id))
         elif not self.policy.delivered_seconds or piece.mode in INBOUND:
             return
-        elif due > self.now:
+        elif due > self.at:
             self.until.append(due)
         else:
             self.steps.append(Delivered(piece.piece_id))
@@ -431,7 +431,7 @@ class _Process:
         waiting = {
             piece.piece_id: piece
             for piece in self.live
-            if piece.state == "back_ordered" and piece.next_at is not None and piece.next_at <= self.now
+            if piece.state == "back_ordered" and piece.next_at is not None and piece.next_at <= self.at
         }
         self.until += [
             piece.next_at
@@ -457,7 +457,7 @@ class _Process:
         order, policy = self.order, self.policy
         if order.approved == 0:
             return
-        if self.launch_at is not None and self.now < self.launch_at:
+        if self.launch_at is not None and self.at < self.launch_at:
             self.until.append(self.launch_at)
             return
         if order.sourced >= policy.sourcings_max and self.rest:
