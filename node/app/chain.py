@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from node.app.context import Context
 from node.app.submit import Submission, submit
-from node.core.customer_order import CIRCLE
+from node.core.customer_order import CIRCLE, HOPS
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.document import Document
 from node.core.document.common import DateQualifier, DocumentHeader, DocumentKey, ItemRef, QualifiedDate, Reason
@@ -30,7 +30,7 @@ from node.core.document.order import (
     ScheduleOutcome,
 )
 from node.core.fulfilment import remainders
-from node.core.piece_state import DEAD, INBOUND
+from node.core.piece_state import DEAD, INBOUND, PieceFact, net
 from node.core.quantity import Quantity, from_scaled
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.errors import RefusedError
@@ -48,6 +48,7 @@ def tell_origin(
     order: CustomerOrderRow,
     lines: Sequence[CustomerLineRow],
     pieces: Sequence[PieceRow],
+    facts: Mapping[int, PieceFact],
 ) -> set[str]:
     """Tell the partner whose order this is what it does not know yet; returns whom something waits for now."""
     if not order.origin_partner or order.origin_order_id is None:
@@ -60,7 +61,8 @@ def tell_origin(
     if answer is not None:
         told.append(answer)
     for piece in pieces:
-        told += _goods(ctx, order, origin, piece, events)
+        failed = net(piece, facts[piece.piece_id]).failed if piece.piece_id in facts else 0
+        told += _goods(ctx, order, origin, piece, events, failed)
     if not told:
         return set()
     try:
@@ -104,6 +106,8 @@ def _answer(
     why = Reason(code="not-available", text="not available", language="en")
     if order.reason == CIRCLE:
         why = Reason(code="circle", text=CIRCLE, language="en")
+    elif order.hops_left <= 0:
+        why = Reason(code="hop-limit", text=HOPS, language="en")
     answered = tuple(_answered(theirs[line.line_id], line, live, why) for line in lines if line.line_id in theirs)
     whole = all(line.cancelled == 0 for line in lines)
     none = all(line.cancelled == line.quantity for line in lines)
@@ -170,9 +174,14 @@ def _dates(on: str) -> tuple[QualifiedDate, ...]:
 
 
 def _goods(
-    ctx: Context, order: CustomerOrderRow, origin: OrderRow, piece: PieceRow, events: Sequence[LineEventRow]
+    ctx: Context,
+    order: CustomerOrderRow,
+    origin: OrderRow,
+    piece: PieceRow,
+    events: Sequence[LineEventRow],
+    failed: int,
 ) -> list[Document]:
-    """What of a piece is on its way and the partner has not been told, or no more; then that it has arrived.
+    """What of a piece is on its way and the partner has not been told, or no more; then that it arrived, or did not.
 
     Each advice is numbered by the piece and how far it had come, so that the same one is never sent twice; what was
     taken back of the source's despatch is taken back of ours, the last advice first.
@@ -200,12 +209,31 @@ def _goods(
         left = told[number] - back
         status = AdviceStatus.CORRECTED if left else AdviceStatus.CANCELLED
         made.append(_despatch(ctx, order, origin, piece, number, left or told[number], status))
-    done = {e.reference for e in events if e.event == "delivered"}
-    if piece.state == "delivered":
-        for number in sorted(told):
-            reference = f"S-{number}"
-            if told[number] and reference not in done:
-                made.append(_delivered(ctx, order, origin, number, reference))
+    made += _arrivals(ctx, order, origin, events, told, piece.delivered, sent - failed)
+    return made
+
+
+def _arrivals(
+    ctx: Context,
+    order: CustomerOrderRow,
+    origin: OrderRow,
+    events: Sequence[LineEventRow],
+    told: Mapping[str, int],
+    delivered: int,
+    underway: int,
+) -> list[Document]:
+    """What has become of the despatches that were told, the first of them first: so many units are `delivered`, and
+    those beyond `underway` have failed to be."""
+    made: list[Document] = []
+    used = {e.reference for e in events}
+    stands = {(e.schedule_id, e.event) for e in events if e.standing and e.event in ("delivered", "failed")}
+    reach = 0
+    for number, quantity in told.items():
+        reach += quantity
+        event = "delivered" if reach <= delivered else "failed" if reach > underway else ""
+        if quantity and event and (number, event) not in stands:
+            reference = _unused(f"{event[0].upper()}-{number}", used)
+            made.append(_status(ctx, order, origin, number, reference, DeliveryEvent[event.upper()]))
     return made
 
 
@@ -234,12 +262,16 @@ def _despatch(
     )
 
 
-def _delivered(ctx: Context, order: CustomerOrderRow, origin: OrderRow, despatch: str, number: str) -> DeliveryStatus:
-    own = ctx.now()
+def _status(
+    ctx: Context, order: CustomerOrderRow, origin: OrderRow, despatch: str, number: str, event: DeliveryEvent
+) -> DeliveryStatus:
+    """What the carrier said, without its words: they may name who sends."""
+    why = Reason(code="failed", text="the carrier could not deliver it", language="en")
     return DeliveryStatus(
         header=DocumentHeader(number=number, root_id=order.root_id),
         despatch=DocumentKey(type="DespatchAdvice", number=despatch),
         order=_key(origin),
-        event=DeliveryEvent.DELIVERED,
-        occurred_at=own,
+        event=event,
+        occurred_at=ctx.now(),
+        reason=why if event is DeliveryEvent.FAILED else None,
     )

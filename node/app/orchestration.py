@@ -173,7 +173,9 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
         state.facts = facts_of(tx, list(state.pieces.values()))
     else:
         _ask(tx, ctx, state, fulfilment.AskHuman("the process does not come to rest"), now)
-    state.wake |= tell_origin(tx, ctx, state.order, list(state.lines.values()), list(state.pieces.values()))
+    state.wake |= tell_origin(
+        tx, ctx, state.order, list(state.lines.values()), list(state.pieces.values()), state.facts
+    )
     state.save(tx)
     return Looked(source, frozenset(state.wake))
 

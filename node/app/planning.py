@@ -17,6 +17,7 @@ from node.app.context import Context
 from node.app.orchestration import State, read_state, source_of
 from node.app.planner import Choice
 from node.core.allotment import Chosen, allot
+from node.core.customer_order import HOPS
 from node.core.customer_rows import CustomerOrderRow, DecisionRow, PieceRow
 from node.core.decimals import SCALE
 from node.core.movements import mode_of
@@ -58,6 +59,8 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
         if piece.state == "back_ordered" and piece.next_at is not None and piece.next_at <= now
     ]
     on_failure = _on_failure(problem, customer_order_id)
+    if _is_last(state.order) and NEXT_STRATEGY not in on_failure:
+        on_failure = ("cancel",)
     made = allot(
         source.lines,
         {line.line_id: line.unit for line in lines},
@@ -79,6 +82,11 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
     _fail(state, made.unfilled, on_failure, now)
     state.save(tx)
     return state.wake
+
+
+def _is_last(order: CustomerOrderRow) -> bool:
+    """Whether a partner's order may be passed on no further: what we have not is refused, for others to find it."""
+    return bool(order.origin_partner) and order.hops_left <= 0
 
 
 def _on_failure(problem: Problem, customer_order_id: int) -> tuple[str, ...]:
@@ -103,7 +111,8 @@ def _fail(state: State, unfilled: Mapping[str, int], on_failure: Sequence[str], 
                     cancel_asked=max(0, line.cancel_asked - quantity),
                 )
             )
-            state.tell(now, "units_cancelled", None, quantity, f"line {line_id}: nobody has it")
+            why = HOPS if _is_last(state.order) else "nobody has it"
+            state.tell(now, "units_cancelled", None, quantity, f"line {line_id}: {why}")
         return
     names = ", ".join(sorted(unfilled))
     reason = f"nobody has all of line {names}: decide what becomes of it"

@@ -18,6 +18,7 @@ from node.core.order_state import date_of
 
 __all__ = [
     "CIRCLE",
+    "HOPS",
     "POSTAL_CODE_MAX",
     "PRIORITY_MAX",
     "check_customer_order",
@@ -33,6 +34,7 @@ DAYS_AHEAD_MAX = 3 * 366
 """Further ahead than any customer waits; a date beyond it is a slip."""
 
 EVERY_MAX = 1_000
+HOPS = "it may be passed on no further, and not all of it is here"
 CIRCLE = "this chain of orders has come to us before: it goes in a circle"
 """Why an order is refused that has come back to us."""
 

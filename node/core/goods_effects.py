@@ -419,6 +419,11 @@ def _bill(step: Step, document: Invoice | CreditNote, event: str) -> None:
         if found is None:
             continue
         _sent_by(step, found[0], biller)
+        if found[0].order.kind == "DESPATCH_INSTRUCTION":
+            if line.line_kind.value not in ("GOODS", "UNSPECIFIED"):
+                continue  # what the service costs
+            text = f"order {found[0].order.number} is to send the orderer's own goods: nothing is sold by it"
+            raise Refused("nothing-sold", path, text)
         # Catch weight is billed as weighed, and counted as ordered.
         quantity = scaled_of(line.delivered_quantity or line.quantity, found[1], f"{path}.quantity")
         pieces.append(Moved(*found, event, quantity, "", "", path))

@@ -42,6 +42,7 @@ unknown-revision       refused    it knows an order revision that was never sent
 old-revision           refused    of an Order, OrderChange, OrderCancellation: their sender has newer values itself
 old-revision           taken      of an OrderResponse: it crossed the newer revision, whose answer is still to come
 other-currency         refused    an order keeps its currency
+nothing-sold           refused    goods are billed of an order to send the orderer's own ones
 wrong-role             refused    only the seller despatches, and so on (not in return orders and self-billing)
 other-content          held       the same number and revision with other values: which one counts is for a human
 over-answered          taken      goods and money already move; the view shows the surplus beside the balance,

@@ -17,7 +17,7 @@ from node.core.customer_rows import (
     PieceRow,
     ProcessEventRow,
 )
-from node.store.schema import (
+from node.store.fulfilment_schema import (
     CUSTOMER,
     CUSTOMER_LINE,
     CUSTOMER_ORDER,
@@ -306,7 +306,7 @@ class CustomerOrders:
         return self._session.all(CustomerOrderRow._make, self._sql.back_ordered, json.dumps([*item_keys]))
 
     def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
-        """Pieces of these items that count on stock which no hold keeps for them: the most urgent first, then the oldest."""
+        """Pieces of these items that count on stock which no hold keeps: the most urgent first, then the oldest."""
         return self._session.all(ClaimRow._make, self._sql.claims, json.dumps([*item_keys]))
 
     def counts(self) -> dict[str, int]:
