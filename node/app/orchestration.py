@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from node.app import collection, onward, reservations
 from node.app import orchestration_documents as documents
@@ -23,7 +23,7 @@ from node.core import fulfilment, movements
 from node.core.allotment import drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow, ProcessEventRow
 from node.core.fulfilment import ProcessPolicy
-from node.core.piece_state import DEAD, PieceFact, absorb, step_to
+from node.core.piece_state import DEAD, EXTENDING, PieceFact, absorb, step_to
 from node.errors import RefusedError
 from node.ports import Transaction
 from node.wire import micros
@@ -110,6 +110,7 @@ def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
     settings = ctx.settings.orchestration
     return ProcessPolicy(
         sourcings_max=settings.sourcings_max,
+        hold_extensions_max=settings.hold_extensions,
         on_silence=settings.on_silence,
         outside=settings.outside_tolerance,
         elsewhere_in_doubt=settings.in_doubt_elsewhere,
@@ -291,8 +292,30 @@ def _drop(tx: Transaction, ctx: Context, state: State, step: fulfilment.DropPiec
         _give_hold_back(tx, ctx, piece, step.reason)
         if piece.partner_id:
             state.wake.add(piece.partner_id)
+    elif piece.reservation_id and not piece.partner_id:
+        reservations.shrink(tx, ctx, piece.reservation_id, after.quantity)
     state.tell(now, "dropped", piece, min(step.quantity, piece.quantity), step.reason)
     state.put(after)
+
+
+def _extend(tx: Transaction, ctx: Context, state: State, step: fulfilment.ExtendHold, now: int) -> None:
+    """As long again as we hold goods; the partner's limits decide, and what it does not extend runs out."""
+    piece = state.pieces[step.piece_id]
+    until = (ctx.now() + timedelta(minutes=ctx.settings.orchestration.hold_minutes)).replace(microsecond=0)
+    try:
+        held = reservations.extend(tx, ctx, piece.reservation_id, until, partner_id=piece.partner_id)
+    except RefusedError as error:
+        ctx.log.warning("a hold was not extended: %s", error.message, extra={"partner": piece.partner_id})
+        state.tell(now, "not_extended", piece, piece.quantity, error.message)
+        state.put(piece._replace(reason=EXTENDING))
+        return
+    if piece.partner_id:
+        state.wake.add(piece.partner_id)
+        state.put(piece._replace(reason=EXTENDING))
+        state.tell(now, "extension_asked", piece, piece.quantity, "")
+    else:
+        state.put(piece._replace(next_at=held.expires_at))
+        state.tell(now, "hold_extended", piece, piece.quantity, "")
 
 
 def _withdraw(tx: Transaction, ctx: Context, state: State, step: fulfilment.Withdraw, now: int) -> None:
@@ -408,6 +431,7 @@ _PERFORM: dict[type, Callable[..., None]] = {
     fulfilment.Source: _source,
     fulfilment.ConfirmHeld: _confirm,
     fulfilment.DropPiece: _drop,
+    fulfilment.ExtendHold: _extend,
     fulfilment.Withdraw: _withdraw,
     fulfilment.Doubt: _doubt,
     fulfilment.GiveUp: _give_up,

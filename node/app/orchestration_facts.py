@@ -51,7 +51,15 @@ def _documents(tx: Transaction, orders: Iterable[OrderRow]) -> list[DocumentRow]
 
 def _held(hold: ReservationRow, piece: PieceRow) -> PieceFact:
     # The ledger counts in the unit that was asked for, which is the piece's.
-    return PieceFact(hold=hold.state, granted=hold.granted, hold_until=hold.expires_at, reason=hold.reason)
+    return PieceFact(
+        hold=hold.state,
+        granted=hold.granted,
+        hold_until=hold.expires_at,
+        # The last quarter of its time is left for the answer.
+        extend_at=hold.expires_at - max(0, hold.expires_at - hold.at) // 4,
+        extensions=hold.extensions,
+        reason=hold.reason,
+    )
 
 
 def _ordered(

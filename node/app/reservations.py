@@ -49,6 +49,7 @@ __all__ = [
     "release",
     "request",
     "reserve_own",
+    "shrink",
     "take",
     "take_response",
     "undo_refused",
@@ -206,6 +207,26 @@ def extend(
     )
     _submit(tx, ctx, row.partner_id, document)
     return row
+
+
+def shrink(tx: Transaction, ctx: Context, reservation_id: str, quantity: int) -> ReservationRow:
+    """Give back at once what a hold on our own stock has beyond so much (scaled, in its unit).
+
+    A partner's hold stays as it is until an order takes up what it needs of it: then the partner frees the rest.
+    Raises RefusedError ``unknown-reservation``.
+    """
+    row = find(tx, reservation_id, roles=("requester", "own"))
+    if row.role != "own" or row.state not in reservation.LIVE or not 0 < quantity < row.granted:
+        return row
+    ledger = Ledger(tx, ctx, [row.item_key])
+    row = ledger.known((row.reservation_id, row.partner_id, row.role)) or row
+    if row.state not in reservation.LIVE:
+        ledger.write()
+        return row
+    left = row._replace(quantity=quantity, granted=quantity, held=-(-row.held * quantity // row.granted))
+    ledger.change(row, left)
+    ledger.write()
+    return left
 
 
 def _word(ctx: Context, row: ReservationRow) -> str:

@@ -17,6 +17,12 @@ class OrchestrationSettings:
         120, "without an answer to a request for a hold the goods are sourced elsewhere", unit="s", least=1, most=86_400
     )
     hold_minutes: int = setting(60, "how long goods are held until they are ordered", unit="min", least=1, most=44_640)
+    hold_extensions: int = setting(
+        24,
+        "while an order waits, the end of its holds is put off so many times, as far as the partner allows",
+        least=0,
+        most=1_000,
+    )
     order_receipt_minutes: int = setting(
         60, "an order without a receipt for so long is taken back, or in doubt", unit="min", least=1, most=44_640
     )

@@ -13,11 +13,30 @@ nobody, then asked back from partners, and settled only by their answers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
-from node.core.movements import NotCollected, PassOn, due_of, failed_text
-from node.core.piece_state import DEAD, INBOUND, Happened, PieceFact, net
+from node.core.movements import due_of, failed_text
+from node.core.piece_state import DEAD, EXTENDING, INBOUND, Happened, PieceFact, net
+from node.core.process_steps import (
+    AcceptChanges,
+    AskHuman,
+    CancelPiece,
+    CancelUnits,
+    ConfirmHeld,
+    Delivered,
+    Doubt,
+    DropPiece,
+    ExtendHold,
+    GiveUp,
+    MarkCancelled,
+    MarkDone,
+    RefuseCancel,
+    Source,
+    Step,
+    Wait,
+    Withdraw,
+)
 
 __all__ = [
     "AcceptChanges",
@@ -28,6 +47,7 @@ __all__ = [
     "Delivered",
     "Doubt",
     "DropPiece",
+    "ExtendHold",
     "GiveUp",
     "MarkCancelled",
     "MarkDone",
@@ -55,144 +75,13 @@ class ProcessPolicy:
     """What the settings say of the process."""
 
     sourcings_max: int = 8
+    hold_extensions_max: int = 0  # so often the hold of an order that waits is extended
     on_silence: str = "human"  # or "cancel"
     outside: str = "human"  # or "accept", "reject"
     elsewhere_in_doubt: bool = False
     late_elsewhere: bool = True  # what a notice makes later than it is wanted is sourced elsewhere, if sooner
     later_elsewhere: bool = False  # what a partner can only send on no named day is sourced elsewhere
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Find sources for these scaled quantities by line; `waiting` are the back-ordered units that are among them."""
-
-    lines: Mapping[str, int]
-    waiting: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmHeld:
-    """Order these pieces: everything of the order that can be had is planned or held."""
-
-    piece_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DropPiece:
-    """Let so much of a piece go that binds nobody: its hold is released."""
-
-    piece_id: int
-    quantity: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Take the order back: it has no number yet, so that the partner has never seen it."""
-
-    piece_id: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """The order has left and was not receipted in time."""
-
-    piece_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """By explicit policy: what is in doubt is over when the order's `valid_until` is, and is sourced elsewhere."""
-
-    piece_id: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelPiece:
-    """Ask the partner to send only `keep` of a piece. Ends with its answer."""
-
-    piece_id: int
-    keep: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptChanges:
-    """Say yes to an answer outside the tolerances."""
-
-    piece_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelUnits:
-    """So much of a line is cancelled: nobody holds it, and the customer wants it no more."""
-
-    line_id: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefuseCancel:
-    """So much of what the customer wants less cannot be had back: it comes."""
-
-    line_id: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Without news for so long, a despatched piece counts as delivered."""
-
-    piece_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class AskHuman:
-    """Somebody must decide; `piece_id` None: on the order as a whole, which is not sourced until then."""
-
-    reason: str
-    piece_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MarkDone:
-    """Everything has arrived or is cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class MarkCancelled:
-    """Nothing is wanted any more, and nothing is on its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Look again at this instant; None: only when something happens."""
-
-    until: int | None
-
-
-Step = (
-    Source
-    | ConfirmHeld
-    | DropPiece
-    | Withdraw
-    | Doubt
-    | GiveUp
-    | CancelPiece
-    | AcceptChanges
-    | CancelUnits
-    | RefuseCancel
-    | Delivered
-    | PassOn
-    | NotCollected
-    | AskHuman
-    | MarkDone
-    | MarkCancelled
-    | Wait
-)
 
 
 def remainders(lines: Iterable[CustomerLineRow], pieces: Iterable[PieceRow]) -> dict[str, int]:
@@ -336,6 +225,8 @@ class _Process:
                 continue
             if (moved := due_of(self.order, piece, fact, self.at)) is not None:
                 self.steps.append(moved)
+            elif self._hold_ends_soon(piece, fact):
+                self.steps.append(ExtendHold(piece.piece_id))
             elif piece.state in ("holding", "held") and due:
                 why = "no answer in time" if piece.state == "holding" else "the hold has expired"
                 self.steps.append(DropPiece(piece.piece_id, piece.quantity, why))
@@ -378,6 +269,16 @@ class _Process:
             if not late or told.elsewhere_on >= piece.promised_on:
                 return 0
         return min(told.quantity, piece.quantity - max(fact.despatched, piece.delivered))
+
+    def _hold_ends_soon(self, piece: PieceRow, fact: PieceFact) -> bool:
+        """Whether a hold is to be extended now; one that the partner does not extend is asked for once."""
+        if piece.state != "held" or fact.extend_at is None or piece.reason == EXTENDING:
+            return False
+        if fact.extensions >= self.policy.hold_extensions_max:
+            return False
+        if fact.extend_at > self.at:
+            self.until.append(fact.extend_at)
+        return fact.extend_at <= self.at and (piece.next_at is None or self.at < piece.next_at)
 
     def _watch_dead(self, piece: PieceRow) -> None:
         """A partner that takes an order after all, which we gave up, is told that it is not to come."""

@@ -38,9 +38,24 @@ from typing import NamedTuple
 from node.core.customer_rows import PieceRow
 from node.errors import RefusedError
 
-__all__ = ["DEAD", "INBOUND", "LIVE", "STATES", "Disrupted", "Happened", "PieceFact", "absorb", "net", "step_to"]
+__all__ = [
+    "DEAD",
+    "EXTENDING",
+    "INBOUND",
+    "LIVE",
+    "STATES",
+    "Disrupted",
+    "Happened",
+    "PieceFact",
+    "absorb",
+    "net",
+    "step_to",
+]
 
 DEAD = frozenset({"rejected", "released", "cancelled", "passed_on"})
+EXTENDING = "a later end of the hold is asked for"
+"""Why a held piece waits, until its hold has one."""
+
 INBOUND = frozenset({"to_collect", "cross_dock"})
 """Modes of pieces whose goods go on from where they arrive."""
 
@@ -125,6 +140,8 @@ class PieceFact:
     hold: str = ""  # the reservation's state, "" where there is none
     granted: int = 0
     hold_until: int | None = None
+    extend_at: int | None = None  # when a later end of the hold is asked for, if the piece still waits then
+    extensions: int = 0
     document: str = ""  # the order document's state, "" where there is none
     valid_until: int | None = None
     unanswered: int = 0
@@ -261,6 +278,9 @@ def _of_dead(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow
 def _of_hold(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
     if fact.hold in _HOLD_GRANTED and fact.granted > 0:
         piece = _shrink(piece, fact.granted, said, "only part of it was granted")
+        if piece.reason == EXTENDING and fact.hold_until != piece.next_at:
+            said.append(Happened("hold_extended", piece.quantity, ""))
+            piece = piece._replace(reason="")
         return _move(piece, "held", said)._replace(next_at=fact.hold_until)
     if fact.hold in _HOLD_LOST or (fact.hold in _HOLD_GRANTED and not fact.granted):
         why = fact.reason or f"the hold is {fact.hold.replace('_', ' ')}"

@@ -1,0 +1,134 @@
+"""Holds of customer orders that wait, and orders that are wanted whole or not at all; on each engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.companies import Company, connect
+from tests.customers import (
+    GTIN,
+    PIECE,
+    an_order,
+    balanced,
+    capture,
+    pieces,
+    put,
+    settings,
+    settle,
+    want,
+    work,
+)
+
+pytestmark = pytest.mark.usefixtures("linked")
+ITEM = f"gtin:{GTIN.zfill(14)}"
+
+
+def reserved(company: Company) -> list[tuple[int, int]]:
+    counters = company.read(lambda tx: tx.reservations.counters([ITEM]))
+    return [(row.reserved // PIECE, row.allocated // PIECE) for row in counters]
+
+
+def hold_up(company: Company, order_id: int) -> None:
+    """A human must say yes before anything goes on."""
+
+    def stop(tx: Any, ctx: Any) -> None:
+        order = tx.customer_orders.get([order_id])[order_id]
+        tx.customer_orders.put([order._replace(state="human", approved=0, reason="wait", next_at=ctx.now_micros())])
+
+    company.do(stop)
+
+
+def held_at(shop: Company, meyer: Company) -> int:
+    """An order with four held at our own place and six at Meyer's, that a human keeps waiting."""
+    put(shop, 4)
+    put(meyer, 6)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    work(shop)
+    hold_up(shop, order_id)
+    for _ in range(3):
+        connect(shop, meyer)
+        work(shop)
+    assert sorted((p.partner_id, p.state) for p in pieces(shop, order_id)) == [("", "held"), (meyer.id, "held")]
+    return order_id
+
+
+def go_on(company: Company, order_id: int) -> None:
+    def approve(tx: Any, ctx: Any) -> None:
+        order = tx.customer_orders.get([order_id])[order_id]
+        tx.customer_orders.put([order._replace(state="captured", approved=2, next_at=ctx.now_micros())])
+
+    company.do(approve)
+
+
+def test_holds_are_extended_while_an_order_waits(shop: Company, meyer: Company, braun: Company) -> None:
+    order_id = held_at(shop, meyer)
+    ends = {p.partner_id: p.next_at for p in pieces(shop, order_id)}
+    for _ in range(3):
+        for one in (shop, meyer):
+            one.clock.move(minutes=48)
+        work(shop)
+        connect(shop, meyer)
+        work(shop)
+    later = {p.partner_id: (p.state, p.next_at) for p in pieces(shop, order_id)}
+    for partner_id, (word, until) in later.items():
+        assert word == "held"
+        assert until is not None
+        assert until > (ends[partner_id] or 0) + 90 * 60 * 1_000_000
+    go_on(shop, order_id)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert reserved(meyer) == [(0, 6)]
+
+
+def test_a_hold_is_extended_no_further_than_the_partner_allows(shop: Company, meyer: Company, braun: Company) -> None:
+    settings(meyer, reservations=replace(meyer.ctx.settings.reservations, extensions_max=1))
+    order_id = held_at(shop, meyer)
+    for _ in range(4):
+        for one in (shop, meyer):
+            one.clock.move(minutes=48)
+        work(shop)
+        connect(shop, meyer)
+        work(shop)
+    found = shop.read(lambda tx: tx.customer_orders.pieces([order_id]))
+    assert sorted((p.partner_id, p.state) for p in found) == [("", "held"), (meyer.id, "released")]
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 4, "open": 6}
+    events = [event.event for event in shop.read(lambda tx: tx.customer_orders.events(order_id))]
+    assert events.count("extension_asked") == 2
+    put(meyer, 6)
+    connect(shop, meyer)
+    go_on(shop, order_id)
+    settle(shop, meyer)
+    assert balanced(shop, order_id)["ordered"] == 10
+    assert shop.read(lambda tx: tx.reservations.differences()) == []
+    assert meyer.read(lambda tx: tx.reservations.differences()) == []
+
+
+def test_what_a_hold_has_too_much_is_given_back_at_once(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 10)
+    order_id = capture(shop, an_order(quantity=8))
+    work_until_held(shop, order_id)
+    assert reserved(shop) == [(8, 0)]
+    want(shop, order_id, 3)
+    work(shop)
+    assert reserved(shop) == [(3, 0)]
+    other = capture(shop, an_order("C2", 7, customer="other"))
+    settle(shop)
+    assert balanced(shop, other) == {"ordered": 7, "live": 7}
+    go_on(shop, order_id)
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 8, "cancelled": 5, "live": 3}
+    assert reserved(shop) == [(0, 10)]
+
+
+def work_until_held(company: Company, order_id: int) -> None:
+    """Sourced and held, but not ordered: a human comes between."""
+    from node.app.advancing import advance
+
+    advance(company.store, company.ctx)
+    hold_up(company, order_id)
+    work(company)
+    assert {p.state for p in pieces(company, order_id)} == {"held"}
