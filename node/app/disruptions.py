@@ -51,7 +51,7 @@ OPEN_PIECES = frozenset(
         "waiting_human",
     }
 )
-_GONE = frozenset({"despatched", "received", "cancelled", "rejected"})
+_GONE = frozenset({"despatched", "cancelled", "rejected"})
 _REASONS = {
     "delay": "it comes later than promised",
     "shortage": "there is less of it than was told",
@@ -205,10 +205,7 @@ def _pass_on(
     tx: Transaction, ctx: Context, sender: str, notice: DisruptionNotice, root: str, rows: Sequence[DisruptionRow]
 ) -> set[str]:
     """Tell partners with open orders or holds of these items, in our own words."""
-    items = resolve(tx, sorted({row.item_key for row in rows if row.item_key}))
-    keys = frozenset(key for each in items.values() for key in each)
-    if not keys:
-        return set()  # all of a partner's goods: which of ours that concerns, nobody can say from here
+    keys = _keys_of(tx, rows)
     late = max((line.days_late for line in notice.lines), default=0)
     kind = notice.kind
     header = DocumentHeader(
@@ -218,7 +215,9 @@ def _pass_on(
     for partner in tx.partners.all():
         if partner.partner_id == sender or partner.state != "confirmed":
             continue
-        lines = concerned(tx, partner, keys, late)
+        lines = concerned(tx, partner, keys, late) if keys else []
+        if not lines and kind is DisruptionKind.RECOVERED and _was_told(tx, partner.partner_id, header.number):
+            lines = [DisruptionLine(line_id="1")]  # what it was told of has found another way
         if not lines:
             continue
         said = DisruptionNotice(
@@ -231,6 +230,50 @@ def _pass_on(
         if _submitted(tx, ctx, partner.partner_id, said):
             woken.add(partner.partner_id)
     return woken
+
+
+def _keys_of(tx: Transaction, rows: Sequence[DisruptionRow]) -> frozenset[str]:
+    """The items that a notice speaks of; where it names none, those that we have on order or hold at its sender."""
+    items = {row.item_key for row in rows if row.item_key}
+    whole = [row for row in rows if not row.item_key]
+    for one in affected(tx, whole):
+        lines = tx.customer_orders.lines([one.piece.customer_order_id])
+        items |= {line.item_key for line in lines if line.line_id == one.piece.line_id}
+    for partner_id in {row.partner_id for row in whole if row.partner_id}:
+        items |= _on_order(tx, partner_id)
+    for location in {row.location for row in whole if not row.partner_id}:
+        items |= _held_here(tx, location)
+    return frozenset(key for each in resolve(tx, sorted(items)).values() for key in each)
+
+
+def _on_order(tx: Transaction, partner_id: str) -> set[str]:
+    """Our numbers and GTINs of what we have ordered of a partner and it has not sent."""
+    orders = [row for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_LOOKED_AT) if row.role == "buyer"]
+    ids = [row.order_id for row in orders]
+    gone = _gone(tx, ids)
+    lines = [line for line in tx.orders.lines(ids) if line.quantity > gone.get((line.order_id, line.line_id), 0)]
+    return {name for line in lines for name in (line.buyer_number or line.gtin,) if name}
+
+
+def _held_here(tx: Transaction, location: str) -> set[str]:
+    """What our place ("": any) has promised to partners and not sent."""
+    rows = tx.reservations.search(role="grantor", limit=SHOWN_MAX)
+    return {row.item_key for row in rows if row.held and location in ("", row.location)}
+
+
+def _was_told(tx: Transaction, partner_id: str, number: str) -> bool:
+    sent = tx.documents.search(partner_id=partner_id, direction="out", type="DisruptionNotice", number=number, limit=1)
+    return bool(sent) and sent[0].state not in ("refused", "withdrawn")
+
+
+def _gone(tx: Transaction, order_ids: list[int]) -> dict[tuple[int, str], int]:
+    """How much of each order line has been sent, or will not be."""
+    gone: dict[tuple[int, str], int] = {}
+    for event in tx.orders.events(order_ids) if order_ids else ():
+        if event.standing and event.event in _GONE:
+            place = (event.order_id, event.line_id)
+            gone[place] = gone.get(place, 0) + event.quantity
+    return gone
 
 
 def root_of(root: str) -> str:
@@ -252,11 +295,7 @@ def concerned(tx: Transaction, partner: PartnerRow, keys: frozenset[str], late: 
         for row in tx.orders.search(partner_id=partner_id, limit=ORDERS_LOOKED_AT)
         if row.role == "seller" and row.usage == partner.usage
     }
-    gone: dict[tuple[int, str], int] = {}
-    for event in tx.orders.events(list(orders)) if orders else ():
-        if event.standing and event.event in _GONE and event.event != "received":
-            place = (event.order_id, event.line_id)
-            gone[place] = gone.get(place, 0) + event.quantity
+    gone = _gone(tx, list(orders))
     lines: list[DisruptionLine] = []
     for line in tx.orders.lines(list(orders)) if orders else ():
         item = ItemRef(gtin=line.gtin, seller_number=line.seller_number, buyer_number=line.buyer_number)
@@ -316,8 +355,7 @@ def send(tx: Transaction, ctx: Context, notice: DisruptionNotice, partner_ids: S
     _wake(tx, ctx, rows)
     told = list(partner_ids)
     if not told:
-        items = resolve(tx, sorted({row.item_key for row in rows if row.item_key}))
-        keys = frozenset(key for each in items.values() for key in each)
+        keys = _keys_of(tx, rows)
         told = [
             row.partner_id
             for row in tx.partners.all()

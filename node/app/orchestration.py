@@ -15,6 +15,7 @@ from node.app import collection, onward, reservations
 from node.app import orchestration_documents as documents
 from node.app.chain import tell_origin
 from node.app.context import Context
+from node.app.disrupted_pieces import with_notices
 from node.app.notices import notice, notice_rows, supply_changed
 from node.app.orchestration_facts import facts_of
 from node.app.submit import withdraw
@@ -114,6 +115,7 @@ def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
         on_silence=settings.on_silence,
         outside=settings.outside_tolerance,
         elsewhere_in_doubt=settings.in_doubt_elsewhere,
+        late_elsewhere=settings.on_disruption == "elsewhere",
         later_elsewhere=settings.partner_back_orders == "elsewhere",
         delivered_seconds=settings.delivered_days * 86_400,
     )
@@ -152,6 +154,7 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
     now, policy = ctx.now_micros(), policy_of(ctx, state.order)
     source = None
     for _ in range(ROUNDS_MAX):
+        state.facts = with_notices(tx, ctx, state.order, state.lines, state.pieces.values(), state.facts)
         _absorb(state, now, ctx.settings.orchestration)
         steps = fulfilment.next_steps(
             state.order,

@@ -163,7 +163,7 @@ def test_what_comes_too_late_is_sourced_elsewhere_when_its_partner_agrees(
     connect(shop, meyer)
     agree(meyer)
     settle(shop, meyer, braun)
-    assert told(shop, order_id) == [(braun.id, 10, "ordering")]
+    assert told(shop, order_id) == [(braun.id, 10, "ordered")]
     assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
 
 
@@ -191,7 +191,7 @@ def test_a_hold_is_released_and_what_is_short_sourced_elsewhere(shop: Company, m
     connect(shop, meyer)
     agree(meyer)
     settle(shop, meyer, braun)
-    assert told(shop, order_id) == [(meyer.id, 8, "accepted"), (braun.id, 2, "ordering")]
+    assert told(shop, order_id) == [(meyer.id, 8, "accepted"), (braun.id, 2, "ordered")]
     assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
 
 
@@ -212,7 +212,7 @@ def test_what_is_only_held_is_let_go_at_once(shop: Company, meyer: Company, brau
     settle(shop, meyer, braun)
     assert {(partner_id, state) for partner_id, _, state in told(shop, order_id)} == {
         ("", "accepted"),
-        (braun.id, "ordering"),
+        (braun.id, "ordered"),
     }
     assert balanced(shop, order_id) == {"ordered": 14, "live": 14}
     held = meyer.read(lambda tx: tx.reservations.search(role="grantor", which="open", limit=10))

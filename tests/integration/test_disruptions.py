@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -189,3 +190,47 @@ def test_a_notice_of_an_unknown_item_changes_nothing_and_is_kept(chain: tuple[Co
     assert promised(trader, GTIN, 100).promise.by_then == 30
     with pytest.raises(RefusedError):
         trader.do(disruptions.end, "N1")
+
+
+def test_a_closed_site_is_told_to_those_whom_it_concerns_and_so_is_its_end(
+    chain: tuple[Company, Company, Company],
+) -> None:
+    """The notice names no item: it concerns what we have on order there, and those who wait for that."""
+    maker, trader, shop = chain
+    send(shop, trader, order("P1"))
+    closed = notice("N1", DisruptionKind.CLOSURE, item=None, location=LocationRef(code="HAGEN-2"), days_late=0)
+    maker.do(disruptions.send, closed, [trader.id])
+    connect(maker, trader)
+    connect(trader, shop)
+    assert in_force(shop) == []  # nothing of it comes from there
+    send(trader, maker, order("T1"))
+    maker.do(disruptions.send, replace(closed, header=DocumentHeader(number="N2")), [trader.id])
+    connect(maker, trader)
+    connect(trader, shop)
+    (heard,) = in_force(shop)
+    assert (heard.partner_id, heard.kind, heard.order_number, heard.location) == (trader.id, "closure", "P1", "")
+    body = str(shop.read(lambda tx: tx.documents.search(type="DisruptionNotice", limit=1))[0].body)
+    assert "HAGEN" not in body
+    assert maker.id not in body
+    # What was on order there has come meanwhile: the end is told all the same.
+    line = {"line_id": "1", "order_line_id": "1", "quantity": FIVE}
+    gone = {"header": {"number": "D1"}, "order": {"number": "T1"}, "lines": [line]}
+    send(maker, trader, wire.from_fields("DespatchAdvice", gone))
+    maker.do(disruptions.end, "N2")
+    connect(maker, trader)
+    connect(trader, shop)
+    assert in_force(shop) == []
+
+
+def test_our_own_closed_site_is_told_to_those_who_have_goods_there(chain: tuple[Company, Company, Company]) -> None:
+    maker, trader, shop = chain
+    own_stock(trader, figure("", f"gtin:{GTIN}", "DC", 9, gtin=GTIN, number="A"))
+    send(shop, trader, order("P1"))
+    elsewhere = notice("N1", DisruptionKind.CLOSURE, item=None, location=LocationRef(code="DC2"), days_late=0)
+    assert trader.do(disruptions.send, elsewhere, []) == []
+    here = notice("N2", DisruptionKind.CLOSURE, item=None, location=LocationRef(code="DC"), days_late=0)
+    assert trader.do(disruptions.send, here, []) == [shop.id]
+    connect(trader, shop)
+    connect(trader, maker)
+    assert [(row.partner_id, row.kind) for row in in_force(shop)] == [(trader.id, "closure")]
+    assert in_force(maker) == []
