@@ -35,6 +35,8 @@ def audit(world: World) -> list[str]:
     found += world.oversold
     found += world.miscounted
     found += _holds(world.buyer, world.seller)
+    if world.erp_keeps_holds:
+        found += _erp_holds(world.seller)
     return found
 
 
@@ -200,6 +202,22 @@ def _holds(buyer: Company, seller: Company) -> list[str]:
             found.append(f"hold {name}: {ours} at the buyer, {theirs} at the seller")
         elif theirs is not None and ours.state in UNWANTED - {"expired"} and theirs.state in LIVE:
             found.append(f"hold {name} is {ours.state} at the buyer and {theirs.state} at the seller")
+    return found
+
+
+def _erp_holds(company: Company) -> list[str]:
+    """The ERP keeps what the node holds, and nothing else; nothing waits for its answer."""
+    found = []
+    for name, row in _reservations(company, "grantor").items():
+        if row.reservation_id.startswith("order|"):
+            continue
+        at_erp = company.erp.kept.get((row.partner_id, name), "never asked")
+        if row.state == "pending":
+            found.append(f"hold {name} waits for the ERP for ever")
+        elif (at_erp == "kept") != (row.state in LIVE):
+            found.append(f"hold {name} is {row.state} at {company.name} and {at_erp} in its ERP")
+        elif row.state in ("confirmed", "reflected") and at_erp != "ordered":
+            found.append(f"hold {name} was taken up by an order, and is {at_erp} in the ERP of {company.name}")
     return found
 
 

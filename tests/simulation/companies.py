@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from adapters.base import Finding, PullBatch
-from node.app import erp, exchange, inventory, partners, reservations, rotation, terms
+from adapters.base import Finding, Hold, HoldAnswer, PullBatch
+from node.app import erp, erp_answers, exchange, inventory, partners, reservations, rotation, terms
 from node.app.context import Context
 from node.app.reservations import Wanted
 from node.app.submit import Submission, submit, withdraw
@@ -62,6 +62,8 @@ class Erp:
     def __init__(self, chance: random.Random) -> None:
         self.posted: dict[str, tuple[str, dict[str, Any]]] = {}
         self.order: list[str] = []
+        self.kept: dict[tuple[str, str], str] = {}
+        """What it knows of holds: kept, ordered, ended."""
         self._chance = chance
         self.failing = 0.2
 
@@ -84,6 +86,36 @@ class Erp:
 
     def accepts(self) -> frozenset[str]:
         return frozenset(PUSHED)
+
+    def reserves(self) -> bool:
+        return True
+
+    def reserve(self, hold: Hold) -> HoldAnswer:
+        self._be_away()
+        key = (hold.partner, hold.reservation_id)
+        if key not in self.kept and self._chance.random() < 0.2:
+            return HoldAnswer(refused="sold over the counter")
+        if self.kept.setdefault(key, "kept") != "kept":
+            return HoldAnswer(refused="it has ended")
+        self._be_away()  # what it did counts, and nobody hears of it
+        return HoldAnswer(reference=hold.reservation_id)
+
+    def confirm_hold(self, hold: Hold, order: str, taken: Decimal) -> None:
+        self._end(hold, "ordered")
+
+    def release_hold(self, hold: Hold) -> None:
+        self._end(hold, "ended")
+
+    def _end(self, hold: Hold, how: str) -> None:
+        self._be_away()
+        key = (hold.partner, hold.reservation_id)
+        if self.kept.get(key, "kept") == "kept":
+            self.kept[key] = how
+        self._be_away()
+
+    def _be_away(self) -> None:
+        if self._chance.random() < self.failing:
+            raise AdapterError("the ERP is being closed for the night")
 
     def forget(self, before: datetime) -> int:
         return 0
@@ -112,10 +144,11 @@ class Company:
         self.store = CrashingStore(
             open_store(f"sqlite:///{folder / 'hansa.db'}" if world.restore else "sqlite://"), self, self.chance
         )
+        reserves = ("*",) if world.erp_keeps_holds else ()
         self.settings = Settings(
             home=folder,
             limits=LimitSettings(batch_documents=world.chance.choice([1, 3, 16]), handover_first_seconds=1),
-            adapters=(AdapterSettings(name="erp", kind="jsonl", usage="test", documents=PUSHED),),
+            adapters=(AdapterSettings(name="erp", kind="jsonl", usage="test", documents=PUSHED, reserves=reserves),),
             sharing=SharingSettings(rules=(SharingRule(figure="exact"),)),
         )
         self.ctx = self._context()
@@ -245,6 +278,7 @@ class Company:
 
     def push(self) -> None:
         erp.push_due(self.store, self.ctx, self.settings.adapters[0], self.erp)
+        erp_answers.tell_due(self.store, self.ctx, "erp", self.erp)
         for partner_id in list(self.sessions):
             self.wake(partner_id)
 
@@ -323,6 +357,7 @@ class Company:
     def tidy(self) -> None:
         """End holds whose time is up."""
         self.write(reservations.expire_due)
+        self.write(erp_answers.refuse_late)
         for partner_id in list(self.sessions):
             self.wake(partner_id)
 

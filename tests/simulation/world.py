@@ -35,6 +35,7 @@ class World:
         self.chance = random.Random(seed)
         self.loop = SimLoop()
         self.restore = restore
+        self.erp_keeps_holds = seed % 2 == 1
         self.plant = plant
         self.exchange: Any = exchange if plant in ("", *LEDGER_FAULTS) else planted(plant, self)
         self.wires: list[tuple[Wire, Company, Company]] = []
@@ -147,6 +148,9 @@ class World:
             states = {state for _, _, state, count in company.read(lambda tx: tx.documents.counts()) if count}
             handed = company.read(lambda tx: tx.handovers.counts())
             if states & {"waiting", "sent", "held"} or handed.get("waiting"):
+                return False
+            soon = company.ctx.now_micros() + 600_000_000
+            if company.read(lambda tx: tx.erp_holds.due("erp", soon, 1)):  # noqa: B023 - asked at once
                 return False
         return True
 
