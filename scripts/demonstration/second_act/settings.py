@@ -49,7 +49,7 @@ def retailer(supplier: str, manufacturer: str, logistics: str, carrier_url: str)
         *("[freight]", 'postal_codes = ["places.txt"]', ""),
         *stores,
         _site(f"{logistics}|{DOCK}", "logistics", "GB", "NN4 7SG", per_order="0.60", per_line="0.25"),
-        _site(f"{supplier}|{SUPPLIER_SITE}", "supplier", "DE", "23552", per_order="0.80"),
+        _site(f"{supplier}|{SUPPLIER_SITE}", "supplier", "DE", "23552", per_order="2.20"),
         _site(f"{supplier}|{DROP_SHELF}", "supplier", "DE", "23552", per_order="0.80", lead_days=2),
         _site(f"{manufacturer}|{FACTORY}", "supplier", "FR", "69003", per_order="2.50", lead_days=1),
         *('[carriers."swift"]', 'kind = "http"', 'file = "carriers/swift.toml"', f'url = "{carrier_url}"'),
