@@ -36,6 +36,7 @@ __all__ = [
     "notice",
     "notice_rows",
     "open_units",
+    "perform",
     "policy_of",
     "read_state",
     "supply_changed",
@@ -169,7 +170,7 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
         asked = False
         for step in steps:
             asked |= isinstance(step, fulfilment.AskHuman)
-            _PERFORM[type(step)](tx, ctx, state, step, now)
+            perform(tx, ctx, state, step, now)
         _settle(state, steps, asked, now)
         if not steps or source is not None or _at_rest(steps):
             break
@@ -227,6 +228,11 @@ def _settle(state: State, steps: Sequence[fulfilment.Step], asked: bool, now: in
     # What is to be sourced stays due: should the node end before sources are found, it begins with that again.
     source = any(isinstance(step, fulfilment.Source) for step in steps)
     state.order = order._replace(next_at=now if source else until, at=now)
+
+
+def perform(tx: Transaction, ctx: Context, state: State, step: fulfilment.Step, now: int) -> None:
+    """Do one step to the order; the caller saves it."""
+    _PERFORM[type(step)](tx, ctx, state, step, now)
 
 
 # --- performing -------------------------------------------------------------------------------------------------------

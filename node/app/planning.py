@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from node.app import orchestration_documents as documents
-from node.app import past_problems, reservations
+from node.app import past_problems, reservations, together
 from node.app.context import Context
 from node.app.orchestration import State, read_state, source_of
 from node.app.planner import Choice
@@ -46,6 +46,10 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
     if source is None:
         return set()
     problem, plan = choice.problem, choice.plan
+    whole = together.wanted_whole(problem, customer_order_id) and state.order.approved < 2
+    if whole and together.gather_up(state, now):
+        state.save(tx)
+        return set()
     decision_id = _decide(tx, state, problem, plan, choice.why(str(customer_order_id)), now)
     past_problems.keep(tx, ctx, decision_id, problem, str(customer_order_id))
     if state.order.approved < 2 and (reason := choice.approval(str(customer_order_id))):
@@ -61,11 +65,13 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
     on_failure = _on_failure(problem, customer_order_id)
     if _is_last(state.order) and NEXT_STRATEGY not in on_failure:
         on_failure = ("cancel",)
+    chosen = _chosen(problem, plan, state.order)
+    parted = whole and not together.is_whole(source.lines, chosen)
     made = allot(
         source.lines,
         {line.line_id: line.unit for line in lines},
         waiting,
-        _chosen(problem, plan, state.order),
+        [] if parted else chosen,
         customer_order_id=customer_order_id,
         decision_id=decision_id,
         back_order="back_order" in on_failure,
@@ -80,6 +86,8 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
         event = "back_ordered" if piece.state == "back_ordered" else "sourced"
         state.tell(now, event, piece, piece.quantity, f"{piece.partner_id or 'our own'} {piece.location}".strip())
     _fail(state, made.unfilled, on_failure, now)
+    if parted and NEXT_STRATEGY not in on_failure:
+        together.part(tx, ctx, state, on_failure, now)
     state.save(tx)
     return state.wake
 

@@ -39,6 +39,7 @@ from node.core.process_steps import (
 )
 
 __all__ = [
+    "TOGETHER",
     "AcceptChanges",
     "AskHuman",
     "CancelPiece",
@@ -59,12 +60,18 @@ __all__ = [
     "Withdraw",
     "avoided",
     "balance",
+    "let_go",
     "next_steps",
     "not_given_back",
     "remainders",
 ]
 
 SECOND = 1_000_000
+LESS = "the customer wants less"
+TOGETHER = "it is wanted whole or not at all, and the rest cannot be had"
+_NO_FAILURE = frozenset({LESS, TOGETHER})
+"""Why units are taken back from sources that have not failed."""
+
 _BINDS_NOBODY = ("back_ordered", "planned", "holding", "held")
 _BINDS = ("in_doubt", "ordering", "ordered", "waiting_human", "accepted", "ready")
 _MOVABLE = ("planned", "holding", "held", "ordering", "ordered", "waiting_human", "accepted")
@@ -110,14 +117,34 @@ def balance(line: CustomerLineRow, pieces: Iterable[PieceRow]) -> dict[str, int]
 def avoided(pieces: Iterable[PieceRow]) -> dict[str, frozenset[tuple[str, str]]]:
     """By line the (partner, location) that failed it: rejected, fell silent, or lost the hold.
 
-    One whose goods were lost on their way has sent them, and may send again.
+    One whose goods were lost on their way has sent them, and may send again; one from which we took them back has them.
     """
     found: dict[str, set[tuple[str, str]]] = {}
     for piece in pieces:
         gave_up = piece.state in ("rejected", "released", "cancelled") and not piece.lost
+        gave_up = gave_up and piece.reason not in _NO_FAILURE
         if gave_up and (piece.partner_id or piece.location):
             found.setdefault(piece.line_id, set()).add((piece.partner_id, piece.location))
     return {line_id: frozenset(sources) for line_id, sources in found.items()}
+
+
+def let_go(
+    order: CustomerOrderRow,
+    pieces: Sequence[PieceRow],
+    facts: Mapping[int, PieceFact],
+    now: int,
+    policy: ProcessPolicy,
+) -> list[Step]:
+    """Steps that take back every unit of an order which has not left, because the rest is not to be had."""
+    process = _Process(order, [], pieces, facts, now, policy, None)
+    steps = []
+    for piece in process.live:
+        fact = process.fact(piece)
+        part = piece.quantity - min(piece.quantity, max(fact.despatched, piece.delivered))
+        may = piece.state in _BINDS or piece.state in _BINDS_NOBODY[1:]
+        if may and part > 0 and not fact.cancel_open:
+            steps.append(process.give_back(piece, part, TOGETHER))
+    return steps
 
 
 def not_given_back(line: CustomerLineRow, said: Iterable[Happened]) -> CustomerLineRow:
@@ -199,13 +226,14 @@ class _Process:
                 if part <= 0:
                     continue
                 needed -= part
-                self.steps.append(self._give_back(piece, part))
+                self.steps.append(self.give_back(piece, part))
             if self.steps:
                 return
         if needed > 0:
             self.steps.append(RefuseCancel(line.line_id, needed))
 
-    def _give_back(self, piece: PieceRow, part: int, reason: str = "the customer wants less") -> Step:
+    def give_back(self, piece: PieceRow, part: int, reason: str = LESS) -> Step:
+        """How so many units of a piece are taken back from its source."""
         if piece.state in _BINDS_NOBODY:
             return DropPiece(piece.piece_id, part, reason)
         if self.fact(piece).document == "waiting" and part == piece.quantity:
@@ -221,7 +249,7 @@ class _Process:
                 continue
             fact, due = self.fact(piece), piece.next_at is not None and piece.next_at <= self.at
             if part := self._better_elsewhere(piece, fact):
-                self.steps.append(self._give_back(piece, part, piece.notice))
+                self.steps.append(self.give_back(piece, part, piece.notice))
                 continue
             if (moved := due_of(self.order, piece, fact, self.at)) is not None:
                 self.steps.append(moved)

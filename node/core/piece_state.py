@@ -313,7 +313,7 @@ def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
 def _answered(piece: PieceRow, fact: PieceFact, kept: int, said: list[Happened]) -> PieceRow:
     if not kept:
         if piece.state == "cancelling":
-            return _move(piece, "cancel_agreed", said, fact.reason)
+            return _move(piece, "cancel_agreed", said, piece.reason or fact.reason)
         if piece.state in ("despatched", "delivered"):
             piece = _move(piece, "undone", said, "the despatch was taken back")
             return _answered(piece, fact, kept, said)

@@ -177,9 +177,9 @@ def test_where_no_hops_are_left_only_our_own_stock_counts(shop: Company, meyer: 
     connect(shop, meyer)
     order_by_hand(shop, meyer, 10, hops=0)
     run(shop, meyer, braun)
-    assert balanced(meyer, middle(meyer)) == {"ordered": 10, "live": 4, "back_ordered": 6}
+    assert balanced(meyer, middle(meyer)) == {"ordered": 10, "live": 4, "cancelled": 6}
     assert braun.read(lambda tx: tx.orders.search(limit=5)) == []
-    assert sums(shop, meyer) == {"accepted": 4, "back_ordered": 6}
+    assert sums(shop, meyer) == {"accepted": 4, "rejected": 6}
 
 
 # --- what is corrected, refused or changed on the way -----------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.config.rules import RULES_FILE
 from tests.companies import Company, connect
 from tests.customers import (
     GTIN,
@@ -14,10 +16,14 @@ from tests.customers import (
     an_order,
     balanced,
     capture,
+    despatch,
     pieces,
     put,
+    received,
+    reject,
     settings,
     settle,
+    state,
     want,
     work,
 )
@@ -132,3 +138,88 @@ def work_until_held(company: Company, order_id: int) -> None:
     hold_up(company, order_id)
     work(company)
     assert {p.state for p in pieces(company, order_id)} == {"held"}
+
+
+# --- whole or not at all ----------------------------------------------------------------------------------------------
+
+WHOLE = """
+[[rules]]
+name = "all"
+otherwise = true
+strategy = "whole"
+[strategies.whole]
+complete = true
+on_failure = "{}"
+"""
+
+
+def ordered_whole(shop: Company, meyer: Company, home: Path, on_failure: str) -> int:
+    """Four of our own and six of Meyer's, all ordered."""
+    folder = home / "rules"
+    folder.mkdir()
+    (folder / RULES_FILE).write_text(WHOLE.format(on_failure))
+    settings(shop, home=folder)
+    put(shop, 4)
+    put(meyer, 6)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    assert sorted((p.quantity // PIECE, p.state) for p in pieces(shop, order_id)) == [(4, "accepted"), (6, "ordered")]
+    return order_id
+
+
+def test_what_is_wanted_whole_waits_whole_when_a_part_is_rejected_later(
+    shop: Company, meyer: Company, braun: Company, tmp_path: Path
+) -> None:
+    order_id = ordered_whole(shop, meyer, tmp_path, "back_order")
+    put(meyer, 0)
+    reject(meyer, received(meyer))
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "back_ordered": 10}
+    assert reserved(shop) in ([], [(0, 0)])
+    # Too little brings nothing on its way; enough brings all of it.
+    shop.clock.move(minutes=1)
+    put(shop, 9)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "back_ordered": 10}
+    shop.clock.move(minutes=1)
+    put(shop, 10)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    assert reserved(shop) == [(0, 10)]
+
+
+def test_what_is_wanted_whole_is_cancelled_whole_by_rule(
+    shop: Company, meyer: Company, braun: Company, tmp_path: Path
+) -> None:
+    order_id = ordered_whole(shop, meyer, tmp_path, "cancel")
+    put(meyer, 0)
+    reject(meyer, received(meyer))
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 10}
+    assert state(shop, order_id).state == "cancelled"
+    assert reserved(shop) in ([], [(0, 0)])
+
+
+def test_what_has_left_of_an_order_that_was_wanted_whole_comes(
+    shop: Company, meyer: Company, braun: Company, tmp_path: Path
+) -> None:
+    order_id = ordered_whole(shop, meyer, tmp_path, "cancel")
+    (own,) = shop.read(lambda tx: tx.orders.search(partner_id=shop.id))
+    despatch(shop, own, 4)
+    settle(shop, meyer)
+    put(meyer, 0)
+    reject(meyer, received(meyer))
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 6, "live": 4}
+
+
+def test_a_human_is_asked_by_rule_when_an_order_is_whole_no_more(
+    shop: Company, meyer: Company, braun: Company, tmp_path: Path
+) -> None:
+    order_id = ordered_whole(shop, meyer, tmp_path, "human")
+    put(meyer, 0)
+    reject(meyer, received(meyer))
+    settle(shop, meyer)
+    assert state(shop, order_id).state == "human"
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 4, "open": 6}
