@@ -17,6 +17,7 @@ from node.ports import Transaction
 __all__ = ["find", "one", "show", "stuck", "why"]
 
 LIMIT = 10_000
+_FOR = {"back_ordered": "supply", "ready": "the customer"}
 _WAITS = ("holding", "ordering", "in_doubt", "ordered", "waiting_human", "cancelling", "back_ordered", "ready")
 
 
@@ -135,7 +136,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
         if row.state in ("human", "approval"):
             about = {"state": row.state, "waits_for": "you", "what": row.reason, "quantity": "", "line_id": ""}
             found.append(
-                {**base, **about, "since": customer_view.when(row.at), "to_do": customer_view.TO_DO[row.state]}
+                {**base, **about, "since": customer_view.when(row.at), "to_do": customer_view.order_to_do(row)}
             )
         for piece in pieces.get(row.customer_order_id, []):
             waits_for = names.get(piece.partner_id, piece.partner_id) if piece.partner_id else "our own site"
@@ -143,7 +144,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
                 {
                     **base,
                     "state": piece.state,
-                    "waits_for": "supply" if piece.state == "back_ordered" else waits_for,
+                    "waits_for": _FOR.get(piece.state, waits_for),
                     "what": piece.reason,
                     "quantity": customer_view.told(piece.quantity),
                     "line_id": piece.line_id,

@@ -37,6 +37,7 @@ def _show(output: Output, told: Result) -> None:
 def _order(output: Output, one: Result) -> None:
     state = _words(one["state"]) + (f": {one['reason']}" if one["reason"] else "")
     place = " ".join(text for text in (one["country"], one["postal_code"]) if text)
+    goes_on = one["kind"] == "CROSS_DOCK"
     output.pairs(
         [
             ("customer order", one["number"]),
@@ -44,7 +45,12 @@ def _order(output: Output, one: Result) -> None:
             ("kind", _words(one["kind"].lower())),
             ("customer", one["customer"] + (f" ({one['customer_orders']} orders)" if one["customer_orders"] else "")),
             ("from", one["origin_partner_name"] or one["origin_partner"]),
-            ("to", one["collect_at"] or place),
+            (
+                "to",
+                ", then ".join(text for text in (one["collect_at"], place) if text)
+                if goes_on
+                else one["collect_at"] or place,
+            ),
             ("status", state),
             ("what to do", one["to_do"]),
             ("wanted on", one["need_on"] or ""),

@@ -15,7 +15,7 @@ from node.core.decimals import format_decimal, from_scaled
 from node.core.fulfilment import balance
 from node.core.piece_state import DEAD, INBOUND
 
-__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "to_do", "told", "when"]
+__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "order_to_do", "to_do", "told", "when"]
 
 TO_DO = {
     "human": "see `hansa order why`, then `hansa order approve`, `change` or `cancel`",
@@ -64,7 +64,7 @@ def order_fields(
         "customer": order.customer,
         "state": order.state,
         "reason": order.reason,
-        "to_do": TO_DO.get(order.state, ""),
+        "to_do": order_to_do(order),
         "usage": order.usage,
         "currency": order.currency,
         "priority": order.priority,
@@ -139,6 +139,11 @@ def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]
         "next_at": when(piece.next_at),
         "to_do": to_do(piece, numbers.get(piece.order_id, "") if piece.order_id is not None else ""),
     }
+
+
+def order_to_do(order: CustomerOrderRow) -> str:
+    """What a person can do about an order that waits; "" where its reason says it."""
+    return "" if "`hansa" in order.reason else TO_DO.get(order.state, "")
 
 
 def to_do(piece: PieceRow, number: str = "") -> str:

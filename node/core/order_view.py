@@ -351,6 +351,8 @@ def _event(order: OrderRow, event: LineEventRow) -> EventView:
     detail = event.detail
     if event.event in ("change_requested", "cancel_requested") and detail.startswith("{"):
         detail = str(json.loads(detail).get("reason", ""))
+    elif event.event == "failed":
+        detail = detail.removeprefix(": ")
     elif event.event == "changed":
         detail = "; ".join(Difference.of_text(detail).words())
     return EventView(

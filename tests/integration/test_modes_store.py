@@ -47,6 +47,7 @@ from tests.customers import (
     state,
     want,
 )
+from tests.integration.test_cli_operations import Desk
 
 pytestmark = pytest.mark.usefixtures("linked")
 
@@ -523,3 +524,63 @@ def test_delivered_before_it_was_despatched_and_twice(shop: Company, meyer: Comp
     settle(shop, meyer)
     assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
     assert state(shop, order_id).state == "human"
+
+
+# --- by command -------------------------------------------------------------------------------------------------------
+
+
+def test_people_at_the_store_say_it_by_command(shop: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    sites(shop, S1="store", DC1="warehouse")
+    put(shop, 5, "S1")
+    put(shop, 5, "DC1")
+    desk = Desk(shop)
+    order_id = capture(shop, an_order("P1", 3, **PICK_UP))
+    settle(shop)
+    assert desk.do("order.ready", order="P1")["event"] == "ready"
+    settle(shop)
+    desk.do("order.show", order="P1")
+    text = capsys.readouterr().out
+    assert "until 2026-05-11" in text
+    assert "collect" in text
+    said = desk.do("order.collected", order="P1", lines=[{"line": "1", "quantity": "4"}])
+    assert [one["rule"] for one in said["findings"]] == ["over-collected"]
+    assert "odd, but taken" in capsys.readouterr().err
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 3, "delivered": 3}
+    other = capture(shop, an_order("P2", 2, **PICK_UP))
+    settle(shop)
+    desk.do("order.ready", order="P2")
+    settle(shop)
+    desk.do("order.not_collected", order="P2", lines=[{"line": "1", "quantity": "2"}], reason="moved away")
+    settle(shop)
+    assert balanced(shop, other) == {"ordered": 2, "cancelled": 2}
+    failed(shop)
+    capsys.readouterr()
+    desk.do("orders.stuck")
+    assert "hansa order resend E1" in capsys.readouterr().out.replace("\n", " ")
+    assert desk.do("order.resend", order="E1", lines=["1"])["moved"] == [
+        {"line_id": "1", "quantity": "4", "unit": "C62"}
+    ]
+    for name, wrong in (
+        ("order.ready", {"order": "NO-SUCH"}),
+        ("order.ready", {"order": "P2"}),
+        ("order.collected", {"order": "P1", "lines": [{"line": "9", "quantity": "1"}]}),
+        ("order.collected", {"order": "P1", "lines": [{"line": "1", "quantity": "-1"}]}),
+        ("order.resend", {"order": "E1", "lines": ["9"]}),
+    ):
+        with pytest.raises(RefusedError):
+            desk.do(name, **wrong)
+
+
+def test_show_tells_the_way_of_goods_over_a_dock(
+    shop: Company, meyer: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sites(shop, DOCK="warehouse")
+    over_the_dock(shop, meyer)
+    desk = Desk(shop)
+    desk.do("order.receive", order="X1.1", number="RA-1", lines=[{"line": "1", "quantity": "6"}])
+    settle(shop, meyer)
+    desk.do("order.show", order="X1")
+    text = capsys.readouterr().out
+    for words in ("cross dock", "6 passed on", "takes piece 1 on"):
+        assert words in text, text
