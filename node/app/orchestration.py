@@ -7,6 +7,7 @@ second try and nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,6 +19,7 @@ from node.app.context import Context
 from node.app.disrupted_pieces import with_notices
 from node.app.notices import notice, notice_rows, supply_changed
 from node.app.orchestration_facts import facts_of
+from node.app.site_facts import note_load
 from node.app.submit import withdraw
 from node.config.orchestration import OrchestrationSettings
 from node.core import fulfilment, movements
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 SECOND = 1_000_000
+_NOT_SENT = frozenset({"rejected", "released", "cancelled"})
 ROUNDS_MAX = 30
 """Looks in one transaction: each decides on what the one before has done."""
 
@@ -59,10 +62,16 @@ class State:
     events: list[ProcessEventRow] = field(default_factory=list)
     changed_lines: set[str] = field(default_factory=set)
     changed_pieces: set[int] = field(default_factory=set)
+    loads: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By (day, partner_id, location): how many more units a place with a limited capacity has to send."""
 
     def put(self, piece: PieceRow) -> None:
         """A piece as it is now."""
-        if self.pieces.get(piece.piece_id) != piece:
+        before = self.pieces.get(piece.piece_id)
+        if before != piece:
+            for one, sign in ((before, -1), (piece, 1)):
+                if one is not None and one.load_on and one.state not in _NOT_SENT:
+                    self.loads[one.load_on, one.partner_id, one.location] += sign * one.quantity
             self.pieces[piece.piece_id] = piece
             self.changed_pieces.add(piece.piece_id)
 
@@ -88,6 +97,10 @@ class State:
         store.put([self.order])
         if self.events:
             store.add_events(self.events)
+        for day in sorted({day for day, _, _ in self.loads}):
+            taken = {(partner, place): n for (on, partner, place), n in self.loads.items() if on == day}
+            note_load(tx, date.fromisoformat(day), taken)
+        self.loads = Counter()
         self.events, self.changed_lines, self.changed_pieces = [], set(), set()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from node.core.rules.values import NEXT_STRATEGY
 from node.core.sourcing.problem import Assignment, Plan, Problem
 from node.errors import RefusedError
 from node.ports import Transaction
+from node.wire import micros
 
 __all__ = ["take_up"]
 
@@ -79,9 +80,12 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
         new_id=lambda: tx.customer_orders.next_piece_ids(1),
     )
     state.order = state.order._replace(sourced=state.order.sourced + 1, next_at=now, at=now)
+    limited = _limited(problem)
+    again_at = _again_at(ctx, state, problem, made.new, limited)
     for piece in made.changed:
-        state.put(piece)
-    for piece in _held(tx, ctx, state, made.new, now):
+        state.put(_of_day(piece, limited, again_at))
+    fresh = [_of_day(piece, limited, again_at) for piece in made.new]
+    for piece in _held(tx, ctx, state, fresh, now):
         state.put(piece)
         event = "back_ordered" if piece.state == "back_ordered" else "sourced"
         state.tell(now, event, piece, piece.quantity, f"{piece.partner_id or 'our own'} {piece.location}".strip())
@@ -90,6 +94,36 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
         together.part(tx, ctx, state, on_failure, now)
     state.save(tx)
     return state.wake
+
+
+def _limited(problem: Problem) -> dict[tuple[str, str], str]:
+    """The places whose capacity is limited, with the day of whose capacity a plan takes."""
+    return {
+        (one.partner_id, one.location): one.ship_on.isoformat()
+        for one in problem.sources
+        if one.capacity_left is not None
+    }
+
+
+def _again_at(
+    ctx: Context, state: State, problem: Problem, new: Sequence[PieceRow], limited: Mapping[tuple[str, str], str]
+) -> int | None:
+    """When what found no source is sourced again, because places are full for that day only; None: not for that."""
+    taken = any(piece.state == "planned" and (piece.partner_id, piece.location) in limited for piece in new)
+    if not limited or not (taken or len(problem.orders) > 1):
+        return None
+    if state.order.sourced < ctx.settings.orchestration.sourcings_max:
+        return ctx.now_micros()
+    return micros(datetime.combine(ctx.now().date() + timedelta(days=1), time(), UTC))
+
+
+def _of_day(piece: PieceRow, limited: Mapping[tuple[str, str], str], again_at: int | None) -> PieceRow:
+    """A piece that was made of a plan, with the day of whose capacity it takes, or on which it is sourced again."""
+    if piece.state == "planned":
+        return piece._replace(load_on=limited.get((piece.partner_id, piece.location)))
+    if piece.state == "back_ordered" and not piece.promised_on:
+        return piece._replace(next_at=again_at)
+    return piece
 
 
 def _is_last(order: CustomerOrderRow) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ from node.core.money import Money
 from node.core.promise_rows import DisruptionRow, LeadTimeRow, SiteLoadRow
 from node.core.rows import PartnerRow
 from node.core.sharing import matches
-from node.core.site_calendar import SiteCalendar, earliest_despatch
+from node.core.site_calendar import SiteCalendar, earliest_despatch, working_day
 from node.core.sourcing.problem import Source
 from node.ports import Transaction
 
@@ -35,6 +35,8 @@ __all__ = ["Sites", "note_load", "site_settings"]
 
 OBSERVED_MIN = 5
 """So often a lead time must have been observed before it counts against what was agreed."""
+FULL_DAYS_MAX = 60
+"""So many working days ahead room is looked for at a place whose capacity is limited."""
 ORDERS_COUNTED_MAX = 10_000
 _ZERO = Decimal(0)
 
@@ -92,10 +94,7 @@ class Sites:
         self._disruptions = [row for row in disruptions if in_force_on(row, self._today) and not row.item_key]
         self._currency = currency
         self._leads: list[LeadTimeRow] = tx.performance.lead_times(list(partners)) if partners else []
-        self._loads = {
-            (row.partner_id, row.location): from_scaled(row.quantity)
-            for row in tx.demand.loads(self._today.isoformat())
-        }
+        self._loads: dict[date, dict[tuple[str, str], Decimal]] = {}
         self._credits: dict[str, Decimal | None] = {}
 
     def source(self, partner_id: str, location: str) -> Source:
@@ -104,7 +103,11 @@ class Sites:
         known = site or SiteSettings(weekdays=(1, 2, 3, 4, 5, 6, 7))
         terms = self._terms_of(partner_id)
         lead = self._lead_days(partner_id, location, known, terms)
-        capacity = known.capacity_per_day
+        calendar = self._calendar(known, site, location, terms)
+        ship_on = earliest_despatch(calendar, self._ctx.now(), lead)
+        left = None
+        if known.capacity_per_day:
+            ship_on, left = self._room(calendar, ship_on, (partner_id, location), known.capacity_per_day)
         return Source(
             source_id=f"{partner_id}|{location}",
             partner_id=partner_id,
@@ -117,9 +120,9 @@ class Sites:
             handling_per_unit=known.handling_per_unit,
             order_minimum=self._amount(terms.order_minimum if terms else None) or _ZERO,
             credit_left=self._credit_left(partner_id, terms),
-            capacity_left=max(_ZERO, capacity - self._loads.get((partner_id, location), _ZERO)) if capacity else None,
+            capacity_left=left,
             lead_days=lead,
-            ship_on=earliest_despatch(self._calendar(known, site, location, terms), self._ctx.now(), lead),
+            ship_on=ship_on,
             confidence=confidence(self._records[partner_id], 0),
         )
 
@@ -127,6 +130,24 @@ class Sites:
         """Warehouse, store, supplier or logistics: as it is set, else by whose it is."""
         site = site_settings(self._ctx, partner_id, location)
         return (site.kind if site else "") or ("supplier" if partner_id else "warehouse")
+
+    def _room(
+        self, calendar: SiteCalendar, first: date, place: tuple[str, str], capacity: Decimal
+    ) -> tuple[date, Decimal]:
+        """The first day from this one on which a place can send more, and how much more; nothing where all are full."""
+        day = first
+        for _ in range(FULL_DAYS_MAX):
+            left = capacity - self._load(day).get(place, _ZERO)
+            if left > 0:
+                return day, left
+            day = working_day(calendar, day + timedelta(days=1))
+        return first, _ZERO
+
+    def _load(self, day: date) -> dict[tuple[str, str], Decimal]:
+        if day not in self._loads:
+            rows = self._tx.demand.loads(day.isoformat())
+            self._loads[day] = {(row.partner_id, row.location): from_scaled(row.quantity) for row in rows}
+        return self._loads[day]
 
     def sends(self, partner_id: str, location: str) -> bool:
         """Whether goods are sent from there."""

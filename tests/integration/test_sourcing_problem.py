@@ -75,7 +75,7 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     }
     costs = PromisingSettings(costs=(CostRule(item="A", cost="1.20 EUR"),))
     set_to(buyer, sites=sites, promising=costs)
-    buyer.store.write(lambda tx: site_facts.note_load(tx, TODAY, {(seller.id, "W"): 10 * ONE}))
+    buyer.store.write(lambda tx: site_facts.note_load(tx, date(2026, 5, 5), {(seller.id, "W"): 10 * ONE}))
     gathered = buyer.do(sourcing.gather, [wanted(1, line(1, "1", own, 10))])
     problem = gathered.problem
     sources = {one.source_id: one for one in problem.sources}

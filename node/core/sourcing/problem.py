@@ -59,7 +59,7 @@ class Source:
     credit_left: Decimal | None = None
     """Goods' value that may still be ordered from the partner; the least of its sources' figures counts, for all."""
     capacity_left: Decimal | None = None
-    """Units that it can still take on today, over all orders and whichever day they leave."""
+    """Units that it can still send on `ship_on`, over all orders; what is sent later counts too."""
     lead_days: int = 0
     """Order to despatch; told for the record: `ship_on` includes it."""
     ship_on: date
