@@ -98,7 +98,12 @@ def own_rows(
         if amount is None:
             faults.setdefault(place, ("no-quantity", "neither on hand nor available is given"))
     _name_faults(gtins, numbers, units, faults)
-    places = (texts("location", ""), texts("pool", ""), texts("status", "AVAILABLE"))
+    pools = texts("pool", "")
+    if columns.get("owner"):
+        # Goods of others that we hold are set aside for them.
+        owners = texts("owner", "")
+        pools = [pool or (owner if owner != own else "") for pool, owner in zip(pools, owners, strict=True)]
+    places = (texts("location", ""), pools, texts("status", "AVAILABLE"))
     same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0, 0)]
     before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, *same[4:])
     rows = list(map(StockRow._make, zip(*before, *after, strict=True)))

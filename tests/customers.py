@@ -114,14 +114,14 @@ def orchestration(company: Company, **changes: Any) -> None:
     settings(company, orchestration=replace(company.ctx.settings.orchestration, **changes))
 
 
-def put(company: Company, available: int, location: str = "DC1", gtin: str = GTIN) -> None:
+def put(company: Company, available: int, location: str = "DC1", gtin: str = GTIN, pool: str = "") -> None:
     """The ERP tells a figure, as of now."""
     row = StockRow(
         item_key=f"gtin:{gtin.zfill(14)}",
         partner_id="",
         snapshot=0,
         location=location,
-        pool="",
+        pool=pool,
         status="AVAILABLE",
         figure="EXACT",
         on_hand=available * PIECE,

@@ -109,7 +109,7 @@ def _take_line(
         wanted -= _take_hold(ledger, one, hold, wanted, quantity.unit)
     if not wanted:
         return Quantity.zero(quantity.unit)
-    places = ledger.places(one.keys)
+    places = ledger.places(one.keys, partner_id)
     counted = [place for place in places if in_unit(wanted, quantity.unit, ledger.figures[place].unit) is not None]
     if not counted:
         return None
@@ -150,7 +150,9 @@ def _take_free(
     before: Mapping[str, ReservationRow],
 ) -> int:
     """Take up what is there, from the place that has most; returns what is left of `wanted`, in its own unit."""
-    for place in sorted(ledger.places(keys), key=lambda place: (-ledger.free(place), place)):
+    places = ledger.places(keys, partner_id)
+    # What is set aside for the partner goes first: it may be its own.
+    for place in sorted(places, key=lambda one: (not ledger.figures[one].pool, -ledger.free(one), one)):
         free = ledger.free(place)
         counted = ledger.figures[place].unit
         need = in_unit(wanted, unit, counted)

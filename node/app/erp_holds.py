@@ -62,7 +62,7 @@ def _begun(
     now: int,
 ) -> ErpHoldRow | None:
     """The ERP is to keep a new hold; what an order took up without one reaches it as the order."""
-    keeps = keeper(ctx, row.location)
+    keeps = keeper(ctx, sharing.location_of(row.location))
     figure = figures.get((row.item_key, row.location))
     begins = row.state == "pending" or (row.role == "own" and row.state == "granted")
     if keeps is None or figure is None or not begins or not row.held:
@@ -75,7 +75,7 @@ def _begun(
         told="nothing",
         number=figure.number,
         gtin=figure.gtin,
-        location=row.location,
+        location=sharing.location_of(row.location),
         quantity=row.held,
         unit=figure.unit,
         until=row.expires_at,

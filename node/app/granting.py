@@ -171,9 +171,9 @@ def _decide(
         wanted = to_scaled(line.quantity.value) if line.quantity else 0
         unit = line.quantity.unit if line.quantity else ""
         amounts: dict[Place, int] = {}
-        for site in desk.ledger.places(desk.keys[place, number]):
+        for site in desk.ledger.places(desk.keys[place, number], desk.partner_id):
             amount = in_unit(wanted, unit, desk.ledger.figures[site].unit)
-            if amount is None or not _is_at(line.location, site[1]):
+            if amount is None or not _is_at(line.location, sharing.location_of(site[1])):
                 continue
             if site not in pools and (free := _allowance(desk, site)) is not None:
                 pools[site] = free
@@ -291,7 +291,7 @@ def line_told(line_id: str, row: ReservationRow, reason: str = "") -> Reservatio
         reservation_id=row.reservation_id,
         outcome=_OUTCOME_OF[row.state],
         quantity=Quantity(from_scaled(row.granted if held else 0), row.unit) if row.unit else None,
-        location=LocationRef(code=row.location) if held and row.location else None,
+        location=LocationRef(code=sharing.location_of(row.location)) if held and row.location else None,
         expires_at=wire.instant(row.expires_at) if held else None,
         reason=_reason(why) if why else None,
     )

@@ -87,8 +87,10 @@ class Ledger:
 
     def taken(self, place: Place) -> int:
         """All that is kept off the figure: holds, orders, safety stock and exposure."""
-        kept = _kept_off(self._ctx, self.counter(place), self.now)
-        figure = self.figures.get(place)
+        figure, counter = self.figures.get(place), self.counter(place)
+        if figure is not None and figure.pool:
+            return counter.reserved + counter.allocated
+        kept = _kept_off(self._ctx, counter, self.now)
         return kept + (_more_safety(self._ctx, figure) if figure is not None else 0)
 
     def free(self, place: Place) -> int:
@@ -101,9 +103,11 @@ class Ledger:
             return 0  # the ERP counts in another unit now: nothing more until what was promised before is done
         return max(0, figure.available - self.taken(place))
 
-    def places(self, item_keys: Sequence[str]) -> list[Place]:
-        """Where we have these items, in order."""
-        return sorted(place for place in self.figures if place[0] in item_keys)
+    def places(self, item_keys: Sequence[str], partner_id: str) -> list[Place]:
+        """Where we have these items for a partner, in order: for all, and what is set aside for it."""
+        return sorted(
+            place for place, row in self.figures.items() if place[0] in item_keys and row.pool in ("", partner_id)
+        )
 
     def known(self, key: Key) -> ReservationRow | None:
         """A reservation as this transaction has left it, if it changed."""
@@ -161,13 +165,13 @@ def _sum(counter: StockCounterRow | None) -> int:
 
 
 def own_figures(tx: Transaction, item_keys: Sequence[str]) -> dict[Place, StockRow]:
-    """Our figures of what can be sold and is set aside for nobody, by item and location."""
+    """Our figures of what can be sold, by place: what is set aside for a partner is one of its own."""
     if not item_keys:
         return {}
     return {
-        (row.item_key, row.location): row
+        sharing.place_of(row): row
         for row in tx.stock.figures(item_keys)
-        if row.partner_id == "" and row.status == "AVAILABLE" and not row.pool and row.available is not None
+        if row.partner_id == "" and row.status == "AVAILABLE" and row.available is not None
     }
 
 
@@ -336,7 +340,7 @@ def reflect(tx: Transaction, ctx: Context, rows: Sequence[StockRow]) -> None:
     if not covered and not measured:
         return
     before = own_figures(tx, keys) if measured else {}
-    told = {(row.item_key, row.location): row for row in rows if row.status == "AVAILABLE" and not row.pool}
+    told = {sharing.place_of(row): row for row in rows if row.status == "AVAILABLE"}
     ledger = Ledger(tx, ctx, keys if measured else [row.item_key for row in covered], figures=before)
     explained: dict[Place, int] = {}
     for row in covered:

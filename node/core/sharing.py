@@ -60,6 +60,7 @@ HIDDEN = "hidden"
 
 _FIGURES = {EXACT: FigureKind.EXACT, CAPPED: FigureKind.CAPPED, BAND: FigureKind.BAND, YES_NO: FigureKind.YES_NO}
 _ONE = 10**SCALE
+_BAR = "|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ def share(
         if row.pool and pools.get(row.pool, row.pool) != partner:
             continue
         rule = first if len(rules) == 1 else _rule_for(rules, row)
-        off = 0 if as_it_is or row.pool or row.status != "AVAILABLE" else _off(row, rule, taken, safety)
+        off = 0 if as_it_is or row.status != "AVAILABLE" else _off(row, rule, taken, safety)
         if rule.is_plain and not off:
             shown.append(row)
         elif rule.figure != HIDDEN:
@@ -181,11 +182,24 @@ def with_exposure(row: StockRow, exposed: int) -> StockRow:
 
 
 def _off(row: StockRow, rule: Rule, taken: Mapping[tuple[str, str], Taken], safety: int) -> int:
-    """What is kept off a figure before it is told by a rule."""
+    """What is kept off a figure before it is told by a rule. Nothing is kept back of what is set aside."""
+    if row.pool:
+        mine = taken.get(place_of(row), Taken(0))
+        return mine.all - (0 if rule.figure == EXACT else mine.held)
     off = taken.get((row.item_key, row.location))
     if off is None:
         return safety
     return safety + off.all - (0 if rule.figure == EXACT else off.held)
+
+
+def place_of(row: StockRow) -> tuple[str, str]:
+    """Where a figure of ours is counted on the ledger: stock that is set aside is a place of its own."""
+    return (row.item_key, f"{row.location}{_BAR}{row.pool}" if row.pool else row.location)
+
+
+def location_of(place: str) -> str:
+    """Our location code in the second part of such a place."""
+    return place.partition(_BAR)[0]
 
 
 def rule_of(row: StockRow, policy: Policy, partner: str) -> Rule:

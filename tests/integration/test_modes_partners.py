@@ -316,3 +316,32 @@ def test_a_3pls_goods_are_collected_at_a_store(shop: Company, meyer: Company) ->
     receive(shop, our_order(shop, "P1.1"), "RA", 4)
     settle(shop, meyer)
     assert told(shop, order_id) == [("collect", "S1", 4, "accepted")]
+
+
+def test_a_3pl_keeps_apart_whose_goods_it_holds(shop: Company, meyer: Company, braun: Company) -> None:
+    """It has the same item of two companies: each sees, holds and sends its own."""
+    swap(meyer, braun)
+    connect(meyer, braun)
+    third_party(shop, meyer)
+    third_party(braun, meyer)
+    put(meyer, 3, "HALL", pool=shop.id)
+    put(meyer, 5, "HALL", pool=braun.id)
+    connect(shop, meyer)
+    connect(meyer, braun)
+    order_id = capture(shop, an_order("T1", 4, order_kind=CustomerOrderKind.THIRD_PARTY))
+    settle(shop, meyer)
+    assert sorted((p.mode, p.quantity // PIECE, p.state) for p in _live(shop, order_id)) == [
+        ("ship", 1, "back_ordered"),
+        ("third_party", 3, "ordered"),
+    ]
+    other = capture(braun, an_order("B1", 5, order_kind=CustomerOrderKind.THIRD_PARTY))
+    settle(braun, meyer)
+    assert told(braun, other) == [("third_party", "HALL", 5, "ordered")]
+    again = capture(shop, an_order("T2", 1, order_kind=CustomerOrderKind.THIRD_PARTY))
+    settle(shop, meyer)
+    assert balanced(shop, again) == {"ordered": 1, "back_ordered": 1}
+    assert meyer.read(lambda tx: tx.reservations.differences()) == []
+
+
+def _live(company: Company, order_id: int) -> list[Any]:
+    return [p for p in company.read(lambda tx: tx.customer_orders.pieces([order_id])) if p.state not in DEAD]
