@@ -6,11 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from node.app import past_problems
 from node.app.context import Context
 from node.core import customer_view
-from node.core.customer_rows import CustomerOrderRow
+from node.core.customer_rows import CustomerOrderRow, DecisionRow
 from node.core.item_key import GTIN_PREFIX, number_key
 from node.core.piece_state import DEAD
+from node.core.sourcing.explain import explain
+from node.core.sourcing.plan_json import plan_of
+from node.core.sourcing.problem import Problem
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -88,7 +92,7 @@ def _told(tx: Transaction, row: CustomerOrderRow, *, whole: bool) -> dict[str, A
             for order in sorted(orders, key=lambda order: order.order_id)
         ]
         decisions = tx.customer_orders.decisions(row.customer_order_id)
-        fields["decisions"] = [_decided(decision) for decision in decisions[-1:]]
+        fields["decisions"] = _decided(tx, decisions[-1:])
         fields["history"] = [
             customer_view.event_fields(event) for event in tx.customer_orders.events(row.customer_order_id)
         ]
@@ -97,8 +101,22 @@ def _told(tx: Transaction, row: CustomerOrderRow, *, whole: bool) -> dict[str, A
     return fields
 
 
-def _decided(decision: Any) -> dict[str, Any]:
-    return customer_view.decision_fields(decision, json.loads(decision.explanation or "{}"))
+def _decided(tx: Transaction, decisions: Sequence[DecisionRow]) -> list[dict[str, Any]]:
+    """Decisions with why; of an order by itself it follows from the problem, as long as that is kept."""
+    problems = past_problems.of_decisions(tx, [one.decision_id for one in decisions])
+    return [
+        customer_view.decision_fields(
+            one, _explained(json.loads(one.explanation or "{}"), problems.get(one.decision_id))
+        )
+        for one in decisions
+    ]
+
+
+def _explained(kept: dict[str, Any], problem: Problem | None) -> dict[str, Any]:
+    plan = plan_of(kept)
+    if plan is None or problem is None:
+        return kept
+    return {**explain(problem, plan, kept["order"]), "findings": kept.get("findings", [])}
 
 
 def why(tx: Transaction, number: str) -> dict[str, Any]:
@@ -110,7 +128,7 @@ def why(tx: Transaction, number: str) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason,
         "names": {partner.partner_id: partner.name for partner in tx.partners.all() if partner.state != "self"},
-        "decisions": [_decided(decision) for decision in decisions],
+        "decisions": _decided(tx, decisions),
     }
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from node.app.context import Context
 from node.core.problem_rows import ProblemRow
 from node.core.sourcing.problem import Problem
-from node.core.sourcing.problem_json import to_json
+from node.core.sourcing.problem_json import from_json, to_json
 from node.ports import Transaction
 from node.wire import micros
 
-__all__ = ["keep", "newest", "of_order"]
+__all__ = ["keep", "newest", "of_decisions", "of_order"]
 
 DROPPED_AT_ONCE = 10
 """Old problems that go with each new one, so that they never pile up and never take long."""
@@ -29,6 +30,8 @@ def keep(tx: Transaction, ctx: Context, decision_id: int, problem: Problem, orde
 
 def of_order(problem: Problem, order_id: str) -> Problem:
     """The problem with one of its orders, and what that order could draw on. Its rivals in a wave are left out."""
+    if len(problem.orders) == 1:
+        return problem
     orders = tuple(one for one in problem.orders if one.order_id == order_id)
     items = {line.item_key for order in orders for line in order.lines}
     supplies = tuple(one for one in problem.supplies if one.item_key in items)
@@ -42,6 +45,11 @@ def of_order(problem: Problem, order_id: str) -> Problem:
         services=services,
         scarcity={key: value for key, value in problem.scarcity.items() if key[1] in items},
     )
+
+
+def of_decisions(tx: Transaction, decision_ids: Sequence[int]) -> dict[int, Problem]:
+    """The problems of these decisions, by decision, as far as they are still kept."""
+    return {row.decision_id: from_json(row.problem) for row in tx.problems.find(decision_ids)}
 
 
 def newest(tx: Transaction, since: date | None, limit: int) -> list[str]:

@@ -16,6 +16,7 @@ from node.core.customer_rows import CustomerOrderRow
 from node.core.fulfilment import avoided
 from node.core.rules import OrderFacts, RuleSet, approval_needed
 from node.core.sourcing.explain import explain
+from node.core.sourcing.plan_json import plan_fields
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.solve import solve
 from node.ports import Store, Transaction
@@ -38,8 +39,14 @@ class Choice:
     findings: tuple[str, ...] = ()
 
     def why(self, order_id: str) -> dict[str, Any]:
-        """The decision on one order as JSON has it."""
-        return {**explain(self.problem, self.plan, order_id), "findings": list(self.findings)}
+        """The decision on one order as JSON has it.
+
+        Of an order by itself only what was decided: the candidates follow from the problem, which is kept beside it,
+        when somebody asks. In a wave they depend on what the others took, and are told at once.
+        """
+        alone = len(self.problem.orders) == 1
+        said = plan_fields(self.plan, order_id) if alone else explain(self.problem, self.plan, order_id)
+        return {**said, "findings": list(self.findings)}
 
     def approval(self, order_id: str) -> str:
         """Why a human must approve the order before anything of it is promised; "" where nobody must."""

@@ -14,6 +14,7 @@ from typing import Any
 from node.app import orchestration_documents as documents
 from node.app import past_problems, reservations, together
 from node.app.context import Context
+from node.app.ledger import Ledger
 from node.app.orchestration import State, read_state, source_of
 from node.app.planner import Choice
 from node.core.allotment import Chosen, allot
@@ -170,7 +171,7 @@ def _decide(tx: Transaction, state: State, problem: Problem, plan: Plan, why: Ma
         (sum(one.costs.values(), Decimal(0)) for one in plan.assignments if one.order_id == order_id), Decimal(0)
     )
     text = json.dumps(why, default=str, ensure_ascii=False)
-    if len(text) > EXPLANATION_BYTES_MAX:
+    if len(problem.orders) > 1 and len(text) > EXPLANATION_BYTES_MAX:
         text = json.dumps({"shortened": True, "chosen": _told(plan, order_id)}, default=str, ensure_ascii=False)
     decision_id = tx.customer_orders.next_decision_ids(1)
     strategy = next((one.policy.strategy for one in problem.orders if one.order_id == order_id), "")
@@ -239,6 +240,8 @@ def _held(tx: Transaction, ctx: Context, state: State, new: Sequence[PieceRow], 
     until = ctx.now() + timedelta(minutes=ctx.settings.orchestration.hold_minutes)
     kept: list[PieceRow] = []
     asked: dict[str, list[PieceRow]] = {}
+    ours = [state.lines[one.line_id].item_key for one in new if one.state == "planned" and not one.partner_id]
+    ledger = Ledger(tx, ctx, ours)
     for piece in new:
         if piece.state != "planned":
             kept.append(piece)
@@ -256,6 +259,7 @@ def _held(tx: Transaction, ctx: Context, state: State, new: Sequence[PieceRow], 
                 piece_id=piece.piece_id,
                 until=now + ctx.settings.orchestration.hold_minutes * 60 * SECOND,
                 root_id=state.order.root_id,
+                ledger=ledger,
             )
             if held is not None:
                 following = step_to(piece.state, "held")
@@ -264,6 +268,7 @@ def _held(tx: Transaction, ctx: Context, state: State, new: Sequence[PieceRow], 
                 )
             else:
                 state.tell(now, "not_held", None, piece.quantity, f"{piece.location}: it has gone meanwhile")
+    ledger.write()
     for partner_id, pieces in asked.items():
         kept += _ask_partner(tx, ctx, state, partner_id, pieces, until.replace(microsecond=0), now)
     return kept

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from node.app.context import Context
 from node.config import CostRule
-from node.core.decimals import SCALED_MAX, from_scaled, parse_decimal, to_scaled
+from node.core.decimals import SCALE, SCALED_MAX, from_scaled, parse_decimal, to_scaled
 from node.core.document import Document
 from node.core.document.catalogue import CatalogueAction, CatalogueLine, ItemCatalogue, ItemStatus
 from node.core.document.common import Period, Price
@@ -34,6 +34,8 @@ __all__ = ["Component", "Cost", "components", "factors", "own_cost", "take_catal
 
 Factors = Mapping[tuple[str, str], Fraction]
 _PLACE = Decimal(1).scaleb(-6)
+_ONE = Fraction(1)
+_SCALED = 10**SCALE
 
 
 class Component(NamedTuple):
@@ -255,12 +257,15 @@ def unit_cost(
         if (currency and row.currency != currency) or row.valid_from > now or (row.valid_until or now) < now:
             continue
         try:
-            each = ratio(unit, row.unit, item_factors)
+            each = _ONE if row.unit == unit else ratio(unit, row.unit, item_factors)
         except RefusedError:
             continue
-        if Fraction(quantity) * each < Fraction(from_scaled(row.minimum)):
+        if row.minimum and Fraction(quantity) * each < Fraction(from_scaled(row.minimum)):
             continue
-        amount = _times(from_scaled(row.amount), each / Fraction(from_scaled(row.base)))
+        # Nearly every price is for one, in the unit that is asked for.
+        alike = each is _ONE and row.base == _SCALED
+        amount = from_scaled(row.amount)
+        amount = amount if alike else _times(amount, each / Fraction(from_scaled(row.base)))
         if best is None or (row.currency == best.currency and amount < best.amount):
             best = Cost(amount, row.currency)
     return best

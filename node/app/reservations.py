@@ -324,18 +324,21 @@ def reserve_own(
     until: int,
     root_id: str = "",
     arrived: bool = False,
+    ledger: Ledger | None = None,
 ) -> ReservationRow | None:
     """Hold our own stock for a customer order until then (microseconds); None when that place has not enough.
 
     `quantity` is scaled and in `unit`. The decision and the hold are one transaction. Goods that have just `arrived`
-    there for it are held whether or not a figure shows them yet.
+    there for it are held whether or not a figure shows them yet. With a `ledger` that has the item the caller holds
+    several things at once, and writes it.
     """
     place = (item_key, location)
-    ledger = Ledger(tx, ctx, [item_key])
-    figure = ledger.figures.get(place)
+    books = Ledger(tx, ctx, [item_key]) if ledger is None else ledger
+    figure = books.figures.get(place)
     held = in_unit(quantity, unit, figure.unit) if figure is not None else None
-    if held is None or quantity <= 0 or (held > ledger.free(place) and not arrived):
-        ledger.write()
+    if held is None or quantity <= 0 or (held > books.free(place) and not arrived):
+        if ledger is None:
+            books.write()
         return None
     row = ReservationRow(
         reservation_id=ctx.random.token(16).hex(),
@@ -360,10 +363,11 @@ def reserve_own(
         line_id="",
         root_id=root_id,
         reason="",
-        at=ledger.now,
+        at=books.now,
     )
-    ledger.change(None, row)
-    ledger.write()
+    books.change(None, row)
+    if ledger is None:
+        books.write()
     return row
 
 

@@ -337,8 +337,9 @@ class _Gathering:
         return multiple, minimum
 
     def _known_cost(self, item: str, unit: str, offer: Offer) -> Decimal:
-        """The cost, reckoned once for all places of a partner, and for each of ours."""
-        place = (item, offer.partner_id, "" if offer.partner_id else offer.location)
+        """The cost, reckoned once for all places of a partner, and for each of ours where rules may tell them apart."""
+        theirs = bool(offer.partner_id) or not self._ctx.settings.promising.costs
+        place = (item, offer.partner_id, "" if theirs else offer.location)
         if place not in self._costs:
             self._costs[place] = self._cost(item, unit, offer)
         return self._costs[place]

@@ -104,6 +104,9 @@ class ProblemStore(Protocol):
     """What sourcing decisions were made of."""
 
     def add(self, rows: Sequence[ProblemRow]) -> None: ...
+    def find(self, decision_ids: Sequence[int]) -> list[ProblemRow]:
+        """The problems of these decisions that are still kept."""
+
     def newest(self, since: int, limit: int) -> list[ProblemRow]:
         """Problems decided at or after the instant, newest first."""
 

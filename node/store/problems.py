@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from node.core.problem_rows import ProblemRow
 from node.store.fulfilment_schema import PROBLEM
 from node.store.session import Session
-from node.store.statements import Compiler, only_first, parameter
+from node.store.statements import Compiler, listed, only_first, parameter
 
 __all__ = ["ProblemStatements", "Problems"]
 
@@ -20,6 +21,9 @@ class ProblemStatements:
     def __init__(self, sql: Compiler) -> None:
         one = PROBLEM.c
         self.add = sql.bulk(ProblemRow)
+        self.find = sql(
+            sa.select(PROBLEM).where(one.decision_id.in_(listed(sql.name, "decision_ids", "bigint"))), "decision_ids"
+        )
         newest = sa.select(PROBLEM).where(one.at >= parameter("since")).order_by(one.decision_id.desc())
         self.newest = sql(only_first(newest), "since", "limit")
         old = sa.select(one.decision_id).where(one.at < parameter("before")).order_by(one.decision_id)
@@ -36,6 +40,10 @@ class Problems:
     def add(self, rows: Sequence[ProblemRow]) -> None:
         """Add problems of new decisions."""
         self._session.put(self._sql.add, rows)
+
+    def find(self, decision_ids: Sequence[int]) -> list[ProblemRow]:
+        """The problems of these decisions that are still kept."""
+        return self._session.all(ProblemRow._make, self._sql.find, json.dumps([*decision_ids]))
 
     def newest(self, since: int, limit: int) -> list[ProblemRow]:
         """Problems decided at or after the instant, newest first."""

@@ -126,7 +126,8 @@ def _candidate(
         told["ships"] = ", ".join(sorted({piece.ship_on.isoformat() for piece in mine}))
         told["arrives"] = ", ".join(sorted({piece.arrive_on.isoformat() for piece in mine}))
         told["costs"] = _parts(
-            (part, sum((piece.costs.get(part, ZERO) for piece in mine), ZERO)) for part in mine[0].costs
+            (part, sum((piece.costs.get(part, ZERO) for piece in mine), ZERO))
+            for part in dict.fromkeys(part for piece in mine for part in piece.costs)
         )
         return told | {"chosen": str(sum((piece.quantity for piece in mine), ZERO)), "why": "part of the cheapest plan"}
     why = not_taken(problem, found, order, line, position, taken, line.quantity)
