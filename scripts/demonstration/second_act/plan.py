@@ -7,6 +7,7 @@ story; the rest is the trade's own first orders again, as customers of the shop'
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +26,6 @@ CROWD_ITEMS = 24
 CROWD_LINES_MAX = 3
 CROWD_PIECES_MAX = 12
 IN_STORE = 5
-SHELF = 48
-"""Pieces that the maker sends for the wholesaler at its call."""
 RECEIPT = 10
 """Pieces of the item on back order that come in later: fewer than customers wait for."""
 CHANNEL, COUNTER = "web shop", "call centre"
@@ -164,15 +163,24 @@ class _Making:
 
     def _drop_ship(self) -> None:
         """Nobody but the maker has it, which sells it to the wholesaler only, which never has it in its warehouse."""
-        code = next((code for code in self.exclusive if self.at_supplier.get(code, 0) == 0), None)
-        if code is None:
+        free = [code for code in self.exclusive if self.at_supplier.get(code, 0) == 0]
+        if not free:
             raise ConfigError("the trade has no item for a drop shipment over three", hint="Give it more orders.")
+        # Whole packs of the wholesaler and whole dozens or cartons of the maker, as few as can be.
+        pieces, code = min((math.lcm(self._contents(code), self._pack(code)), code) for code in free)
         item, made = self.trade.items[code], facts.made_of(code)
         assert made is not None
         self._on_shelves(item)
-        self.plan.drop_shelf[code] = SHELF * made.contents
-        self.plan.made_least[made.number] = 4
-        self._want("drop ship", (item, made.contents))
+        self.plan.drop_shelf[code] = 2 * pieces
+        self.plan.made_least[made.number] = 2 * pieces // made.contents
+        self._want("drop ship", (item, pieces))
+
+    def _contents(self, code: str) -> int:
+        made = facts.made_of(code)
+        return made.contents if made is not None else 1
+
+    def _pack(self, code: str) -> int:
+        return facts.pack_of(code, self.trade.items[code].common)
 
     def _waiting(self) -> None:
         """Three customers want six each of what nobody has; the second one is more important."""
