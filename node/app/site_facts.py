@@ -24,6 +24,7 @@ from node.core.disruption import days_late, in_force_on
 from node.core.document.invoice import RemittanceAdvice
 from node.core.document.terms import TradeTerms
 from node.core.money import Money
+from node.core.movements import place_of
 from node.core.promise_rows import DisruptionRow, LeadTimeRow, SiteLoadRow
 from node.core.rows import PartnerRow
 from node.core.sharing import matches
@@ -148,6 +149,11 @@ class Sites:
             rows = self._tx.demand.loads(day.isoformat())
             self._loads[day] = {(row.partner_id, row.location): from_scaled(row.quantity) for row in rows}
         return self._loads[day]
+
+    def address(self, place: str) -> tuple[str, str] | None:
+        """(country, postal code) of where goods are collected or go on, where it is set: they go there first."""
+        site = site_settings(self._ctx, *place_of(place)) if place else None
+        return (site.country, site.postal_code) if site is not None and site.country else None
 
     def sends(self, partner_id: str, location: str) -> bool:
         """Whether goods are sent from there."""

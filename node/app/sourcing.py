@@ -203,6 +203,7 @@ class _Gathering:
     def demand(self, one: Wanted) -> OrderDemand:
         """An order's open lines; a line in a unit that does not fit the item's stays open, and is told."""
         order = one.order
+        to = self._sites.address(order.collect_at) or (order.country, order.postal_code)
         lines = []
         need = [order.need_on] if order.need_on else []
         for row, left in one.lines:
@@ -218,8 +219,8 @@ class _Gathering:
             currency=order.currency,
             need_on=_day(min(need, default=None)),
             not_after=_day(order.not_after),
-            country=order.country,
-            postal_code=order.postal_code,
+            country=to[0],
+            postal_code=to[1],
             collect_at=order.collect_at,
             lines=tuple(lines),
         )

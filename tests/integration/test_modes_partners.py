@@ -12,7 +12,7 @@ from node import wire
 from node.app import customer_status
 from node.app.submit import Submission, submit
 from node.config import PartnerSettings
-from node.config.sites import SiteSettings
+from node.config.sites import CostRule, PromisingSettings, SiteSettings
 from node.core.document import header_of
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LocationRef, PartyRole, Price, Reason
 from node.core.document.customer import CustomerOrderKind
@@ -345,3 +345,18 @@ def test_a_3pl_keeps_apart_whose_goods_it_holds(shop: Company, meyer: Company, b
 
 def _live(company: Company, order_id: int) -> list[Any]:
     return [p for p in company.read(lambda tx: tx.customer_orders.pieces([order_id])) if p.state not in DEAD]
+
+
+def test_our_goods_at_a_3pl_cost_what_ours_cost(shop: Company, meyer: Company) -> None:
+    """No price of the 3PL is asked for, and none of it is owed; the price for the customer says nothing of the cost."""
+    third_party(shop, meyer)
+    costs = PromisingSettings(costs=(CostRule(item="*", location="HALL", cost="3.00 EUR"),))
+    settings(shop, promising=costs)
+    put(meyer, 10, "HALL")
+    connect(shop, meyer)
+    order_id = capture(shop, an_order("T1", 4, order_kind=CustomerOrderKind.THIRD_PARTY))
+    settle(shop, meyer)
+    (decided,) = shop.read(lambda tx: customer_status.why(tx, "T1"))["decisions"]
+    assert decided["why"]["findings"] == []
+    (piece,) = _live(shop, order_id)
+    assert piece.unit_cost == 3 * PIECE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -584,3 +586,21 @@ def test_show_tells_the_way_of_goods_over_a_dock(
     text = capsys.readouterr().out
     for words in ("cross dock", "6 passed on", "takes piece 1 on"):
         assert words in text, text
+
+
+def test_what_is_brought_to_a_store_is_sent_there_and_not_to_the_customer(shop: Company, tmp_path: Path) -> None:
+    """Freight is reckoned to the store; the customer may live anywhere."""
+    near = SiteSettings(kind="warehouse", country="DE", postal_code="20457")
+    far = SiteSettings(kind="warehouse", country="DE", postal_code="80331")
+    store = SiteSettings(kind="store", country="DE", postal_code="80335", collect=True)
+    table = tmp_path / "places.txt"
+    rows = [("20457", "53.54", "9.99"), ("80331", "48.14", "11.57"), ("80335", "48.15", "11.55")]
+    table.write_text("".join(f"DE\t{code}\tTown\t\t\t\t\t\t\t{lat}\t{lon}\t4\n" for code, lat, lon in rows))
+    freight = replace(shop.ctx.settings.freight, cost_per_km=Decimal("0.1"), postal_codes=(str(table),))
+    settings(shop, sites={"NORTH": near, "SOUTH": far, "S1": store}, freight=freight)
+    put(shop, 0, "S1")
+    put(shop, 5, "NORTH")
+    put(shop, 5, "SOUTH")
+    order_id = capture(shop, an_order("P1", 3, **PICK_UP))  # of somebody in Hamburg
+    settle(shop)
+    assert told(shop, order_id) == [("to_collect", "SOUTH", 3, "accepted")]
