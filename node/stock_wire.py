@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 from google.protobuf.message import DecodeError
@@ -23,10 +24,12 @@ from node.core.units import is_unit
 from node.errors import RefusedError
 from node.wire import DOCUMENT_BYTES_MAX, InvalidFieldsError, micros
 
-__all__ = ["StockReport", "expected_text", "own_rows", "plain", "read_report", "scaled", "write_report"]
+__all__ = ["LOT", "StockReport", "expected_text", "own_rows", "plain", "read_report", "scaled", "write_report"]
 
 LINES_MAX = 50_000
 FINDINGS_MAX = 20
+LOT = "lot"
+"""The source of what is no expected supply but a part of the figure, with the day until which it is best."""
 _ONE = 10**SCALE
 _CACHE_MAX = 100_000
 _FIGURES = [kind.value for kind in FigureKind]
@@ -198,7 +201,10 @@ def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow
         [line.location for line in lines],
         [line.pool for line in lines],
         *(statuses, figures, held, free, ends, units, gtins, numbers),
-        [_supply_of(line, place, faults) if line.expected_supply else "" for place, line in enumerate(lines)],
+        [
+            _supply_of(line, place, faults) if line.expected_supply or line.trace else ""
+            for place, line in enumerate(lines)
+        ],
         [micros_of(line) if line.HasField("as_of") else as_of for line in lines],
         [max(0, one) for one in risked],
         [0] * len(lines),
@@ -222,10 +228,26 @@ def _words(numbers: list[int], words: list[str], default: str, faults: dict[int,
 
 def _supply_of(line: Any, place: int, faults: dict[int, tuple[str, str]]) -> str:
     try:
-        return expected_text((scaled(one.quantity), one.on, one.source) for one in line.expected_supply)
+        found = [(scaled(one.quantity), one.on, one.source) for one in line.expected_supply if one.source != LOT]
+        return expected_text([*found, *_lots_of(line)])
     except RefusedError as error:
         faults.setdefault(place, (error.code, error.message))
         return ""
+
+
+def _lots_of(line: Any) -> Iterable[tuple[int, str, str]]:
+    """The parts of a figure with a day until which they are best; one without a quantity is all of it."""
+    for one in line.trace:
+        day = one.best_before_on or one.expires_on
+        if not day:
+            continue
+        if one.quantity.value and one.quantity.unit not in ("", line.unit or "C62"):
+            raise RefusedError(f"a lot in {one.quantity.unit}, the line in {line.unit}", code="unlike-units")
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            raise RefusedError(f"{day!r} is no day, such as 2026-12-31", code="bad-date") from None
+        yield scaled(one.quantity.value or line.available or line.on_hand or "0"), day, LOT
 
 
 def micros_of(line: Any) -> int:
@@ -267,6 +289,11 @@ def _fill_line(line: Any, row: StockRow, as_of: int) -> None:
         line.as_of.nanos = rest * 1000
     if row.expected:
         for quantity, on, source in json.loads(row.expected):
+            if source == LOT:
+                line.trace.add(best_before_on=on).quantity.CopyFrom(
+                    message_class("Quantity")(value=plain(quantity), unit=row.unit)
+                )
+                continue
             line.expected_supply.add(quantity=plain(quantity), on=on, source=source)
 
 

@@ -85,7 +85,7 @@ def figures(
                     available=row.available if row.available is not None else row.on_hand,
                     band_end=row.band_end,
                     unit=row.unit,
-                    expected=json.loads(row.expected) if row.expected else [],
+                    expected=_expected(row),
                     as_of=row.as_of,
                     age_seconds=max(0, (now - row.as_of) // 1_000_000),
                     basis=bases[row.partner_id],
@@ -153,6 +153,11 @@ def take_answer(tx: Transaction, ctx: Context, partner_id: str, told: link.Avail
     now = ctx.now_micros()
     fresh = [row._replace(as_of=now) for row in stock.rows]
     inventory.take_report(tx, ctx, partner_id, StockReport(stock.report, fresh, []))
+
+
+def _expected(row: StockRow) -> list[list[object]]:
+    """Supply to come; lots are a part of what is there."""
+    return [one for one in json.loads(row.expected) if one[2] != stock_wire.LOT] if row.expected else []
 
 
 def enough(figure: Figure, quantity: int, by: str) -> bool:

@@ -26,7 +26,7 @@ from node.core.disruption import concerns, disrupted
 from node.core.finding import Finding
 from node.core.identifiers import gtin14, is_gtin
 from node.core.item_key import GTIN_PREFIX, NUMBER_PREFIX, number_key
-from node.core.promise import Coming, Position
+from node.core.promise import Coming, Lot, Position
 from node.core.promise_rows import DisruptionRow, ItemOfferRow
 from node.core.quantity import Quantity
 from node.core.reservation_rows import ReservationRow, StockCounterRow
@@ -35,6 +35,7 @@ from node.core.sharing import matches
 from node.core.units import canonical_unit, convert
 from node.errors import RefusedError
 from node.ports import Transaction
+from node.stock_wire import LOT
 
 __all__ = ["KITS_DEEP_MAX", "Known", "load", "resolve"]
 
@@ -210,6 +211,7 @@ class _Rows:
             available=None if row.available is None else from_scaled(row.available),
             safety=self._safety(row),
             expected=_expected(row.expected),
+            lots=_lots(row.expected),
             figure=row.figure,
             as_of=row.as_of,
             age_seconds=max(0, (self._now - row.as_of) // 1_000_000),
@@ -306,7 +308,7 @@ class _Rows:
         )
 
     def _untold(self, claim: ClaimRow, told: int) -> bool:
-        """Whether a figure taken at the instant `told` cannot speak of an order: it cannot before the order is taken."""
+        """Whether a figure taken at the instant `told` cannot speak of an order: not before the order is taken."""
         if claim.state in _UNRECEIPTED and claim.order_id is not None:
             for order in self._tx.orders.by_ids([claim.order_id]):
                 document = self._tx.documents.get(order.document_id)
@@ -378,6 +380,7 @@ def _merged(one: Position, other: Position) -> Position:
         available=there(one) + there(other),
         safety=max(one.safety, other.safety),
         expected=(*one.expected, *other.expected),
+        lots=(*one.lots, *other.lots),
         figure=one.figure if one.figure != "EXACT" else other.figure,
         confidence=min(one.confidence, other.confidence),
     )
@@ -387,8 +390,18 @@ def _expected(text: str) -> tuple[Coming, ...]:
     """Expected supply as the store keeps it; what has no readable day is left out."""
     found = []
     for quantity, on, source in json.loads(text) if text else ():
+        if source == LOT:
+            continue
         try:
             found.append(Coming(from_scaled(int(quantity)), date.fromisoformat(str(on)), str(source)))
         except ValueError:
             continue
     return tuple(one for one in found if one.quantity > 0)
+
+
+def _lots(text: str) -> tuple[Lot, ...]:
+    """The parts of a figure with the day until which they are best."""
+    if f'"{LOT}"' not in text:
+        return ()
+    rows = [row for row in json.loads(text) if row[2] == LOT]
+    return tuple(Lot(from_scaled(int(quantity)), date.fromisoformat(str(on))) for quantity, on, _ in rows)

@@ -17,7 +17,7 @@ from node.app.prices import Component, components
 from node.core import promise as core
 from node.core.decimals import to_scaled
 from node.core.finding import Finding
-from node.core.promise import Offer, Position, Promise
+from node.core.promise import Factors, Lot, Offer, Position, Promise, Step, Steps
 from node.core.quantity import Quantity
 from node.errors import RefusedError
 from node.ports import Transaction
@@ -71,6 +71,7 @@ def offered(known: Known, item: str, unit: str, today: date, deep: int = 0) -> l
             basis=one.basis,
             figure=one.figure,
             multiple=multiple,
+            lots=_lots(one, unit, item_factors) if one.lots else (),
             notes=one.notes,
         )
         place = (one.partner_id, one.location)
@@ -82,6 +83,21 @@ def offered(known: Known, item: str, unit: str, today: date, deep: int = 0) -> l
     return list(by_place.values())
 
 
+def _lots(one: Position, unit: str, factors: Factors) -> tuple[Lot, ...]:
+    """A position's lots in another unit, rounded down."""
+    found = []
+    for lot in one.lots:
+        steps = core.in_unit((Step(date.min, lot.quantity),), one.unit, unit, factors)
+        found += [Lot(step.quantity, lot.best_before_on) for step in steps]
+    return tuple(found)
+
+
+def _earliest(made: Sequence[Offer], steps: Steps) -> tuple[Lot, ...]:
+    """Kits are best as long as the first of their components to end."""
+    days = [lot.best_before_on for one in made for lot in one.lots if lot.best_before_on]
+    return (Lot(steps[-1].quantity, min(days)),) if days and steps else ()
+
+
 def _both(one: Offer, other: Offer) -> Offer:
     """What a place has in two forms."""
     return replace(
@@ -91,6 +107,7 @@ def _both(one: Offer, other: Offer) -> Offer:
         age_seconds=max(one.age_seconds, other.age_seconds),
         figure=one.figure if one.figure != "EXACT" else other.figure,
         multiple=min(one.multiple, other.multiple),
+        lots=(*one.lots, *other.lots),
         notes=tuple(dict.fromkeys([*one.notes, *other.notes])),
     )
 
@@ -129,6 +146,7 @@ def _kits(known: Known, item: str, unit: str, today: date, deep: int) -> list[Of
                     age_seconds=max(one.age_seconds for one in made),
                     figure=next((one.figure for one in made if one.figure != "EXACT"), "EXACT"),
                     multiple=Decimal(1),
+                    lots=_earliest(made, steps),
                     notes=("made from components",),
                 )
             )

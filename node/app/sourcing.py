@@ -23,7 +23,7 @@ from node.core.decimals import from_scaled
 from node.core.disruption import concerns, days_late, in_force_on
 from node.core.finding import Finding
 from node.core.item_key import GTIN_PREFIX
-from node.core.promise import Offer
+from node.core.promise import Lot, Offer, lots_of
 from node.core.promise_rows import ItemPriceRow
 from node.core.rules import OrderFacts, RuleSet, facts_of, policies, preferences
 from node.core.sourcing.problem import DemandLine, OrderDemand, Policy, Problem, Service, Source, Supply
@@ -285,24 +285,29 @@ class _Gathering:
         multiple, minimum = self._ordering(item, unit, offer)
         later = self._later(item, offer)
         sure = min(_ONE, offer.confidence / source.confidence) if source.confidence else offer.confidence
-        found = []
+        found: list[Supply] = []
         before = Decimal(0)
         for step in offer.steps:
-            found.append(
-                Supply(
-                    source_id=source.source_id,
-                    item_key=item,
-                    quantity=step.quantity - before,
-                    on=step.on + timedelta(days=later) if later else step.on,
-                    unit_cost=cost,
-                    multiple=multiple,
-                    minimum=minimum,
-                    confidence=sure,
-                    age_seconds=offer.age_seconds,
-                    basis=offer.basis,
-                    unit=unit,
+            fresh = step.quantity - before
+            # What is there today lies in lots; what comes later has its life before it.
+            there = bool(offer.lots) and step.on <= self._today
+            for lot in lots_of(offer.lots, fresh) if there else (Lot(fresh, None),):
+                found.append(
+                    Supply(
+                        source_id=source.source_id,
+                        item_key=item,
+                        quantity=lot.quantity,
+                        on=step.on + timedelta(days=later) if later else step.on,
+                        unit_cost=cost,
+                        multiple=multiple,
+                        minimum=minimum,
+                        best_before_on=lot.best_before_on,
+                        confidence=sure,
+                        age_seconds=offer.age_seconds,
+                        basis=offer.basis,
+                        unit=unit,
+                    )
                 )
-            )
             before = step.quantity
         return found
 

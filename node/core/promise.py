@@ -29,6 +29,7 @@ __all__ = [
     "Cap",
     "Coming",
     "Factors",
+    "Lot",
     "Offer",
     "Part",
     "Position",
@@ -39,6 +40,7 @@ __all__ = [
     "in_hand",
     "in_unit",
     "kit",
+    "lots_of",
     "multiple_in",
     "promise",
     "ratio",
@@ -60,6 +62,13 @@ class Coming(NamedTuple):
     quantity: Decimal
     on: date
     source: str = ""  # "purchase", "production", "transfer", "return"
+
+
+class Lot(NamedTuple):
+    """So much of what is there is best until a day."""
+
+    quantity: Decimal
+    best_before_on: date | None
 
 
 class Cap(NamedTuple):
@@ -108,7 +117,8 @@ class Position:
     age_seconds: int = 0
     basis: str = "UNSPECIFIED"
     confidence: Decimal = _ONE
-    best_before_on: date | None = None
+    lots: tuple[Lot, ...] = ()
+    """Parts of what is there, by the day until which they are best; not told of all of it where they are less."""
     notes: tuple[str, ...] = ()
     """What changed the promise besides the figures, such as a notice of delay."""
 
@@ -175,6 +185,18 @@ def at(found: Steps, on: date) -> Decimal:
             break
         quantity = one.quantity
     return quantity
+
+
+def lots_of(lots: Iterable[Lot], quantity: Decimal) -> list[Lot]:
+    """What is free of a place, by the day until which it is best: as if all that is bound were what lasts longest."""
+    left = quantity
+    found = []
+    for lot in sorted(lots, key=lambda one: one.best_before_on or date.max):
+        taken = min(left, lot.quantity)
+        if taken > 0:
+            found.append(Lot(taken, lot.best_before_on))
+            left -= taken
+    return [*found, Lot(left, None)] if left > 0 else found
 
 
 def when(found: Steps, quantity: Decimal) -> date | None:
@@ -268,6 +290,8 @@ class Offer:
     basis: str
     figure: str
     multiple: Decimal = _ONE
+    lots: tuple[Lot, ...] = ()
+    """Parts of what is there today, by the day until which they are best."""
     notes: tuple[str, ...] = ()
 
 

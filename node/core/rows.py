@@ -217,7 +217,7 @@ class StockRow(NamedTuple):
     unit: str
     gtin: str
     number: str  # the owner's item number
-    expected: str  # JSON list of [quantity, on, source], or ""
+    expected: str  # JSON list of [quantity, on, source], or ""; with source "lot" a part of what is there, best before
     as_of: int
     exposed: int = 0  # a partner's: what its ERP sells at once, told with exact figures; ours is on the ledger
     change: int = 0  # ours: grows with every change; a partner has not seen what is above its link's stock_change.

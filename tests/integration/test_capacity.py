@@ -7,7 +7,7 @@ from typing import Any
 
 from node.config.sites import SiteSettings
 from tests.companies import Company
-from tests.integration.test_orchestration import PIECE, an_order, balanced, capture, pieces, put, settings, want, work
+from tests.customers import PIECE, an_order, balanced, capture, pieces, put, settings, want, work
 
 DAY = (1, 2, 3, 4, 5, 6, 7)
 

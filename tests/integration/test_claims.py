@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node import wire
 from node.app import promising
-from node.config import SharingRule, SharingSettings
 from node.core.rows import StockRow
-from tests.companies import Company, connect, swap
-from tests.integration.test_orchestration import (
+from tests.companies import Company, connect
+from tests.customers import (
     GTIN,
     PIECE,
     an_order,
@@ -25,31 +22,15 @@ from tests.integration.test_orchestration import (
     pieces,
     put,
     put_figures,
-    settings,
     settle,
     want,
     work,
 )
 
+pytestmark = pytest.mark.usefixtures("linked")
+
 LATER = date(2026, 5, 11)
 FAR = date(2026, 6, 1)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, store_url: str) -> Iterator[Company]:
-    made = Company(tmp_path, "Shop", "0088:4012345000009", store_url)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def meyer(tmp_path: Path, shop: Company) -> Iterator[Company]:
-    made = Company(tmp_path, "Meyer", "0088:4012345000016")
-    swap(shop, made)
-    connect(shop, made)
-    settings(made, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
-    yield made
-    made.store.close()
 
 
 def expect(company: Company, there: int, coming: int, on: date = LATER) -> None:

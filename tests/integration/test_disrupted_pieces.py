@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node.app import disruptions
-from node.config import SharingRule, SharingSettings
 from node.core.document.common import (
     DateQualifier,
     DocumentHeader,
@@ -24,8 +21,8 @@ from node.core.document.common import (
 from node.core.document.disruption import DisruptionKind, DisruptionLine, DisruptionNotice
 from node.core.document.order import OrderResponse, OrderResponseLine, ResponseOutcome, Schedule, ScheduleOutcome
 from node.core.quantity import Quantity
-from tests.companies import Company, connect, swap
-from tests.integration.test_orchestration import (
+from tests.companies import Company, connect
+from tests.customers import (
     GTIN,
     PIECE,
     accept,
@@ -39,43 +36,15 @@ from tests.integration.test_orchestration import (
     put,
     received,
     say,
-    settings,
     settle,
     state,
     work,
 )
 
 TODAY = date(2026, 5, 4)
+pytestmark = pytest.mark.usefixtures("linked")
+
 NEED = (QualifiedDate(qualifier=DateQualifier.DELIVER, on=date(2026, 5, 8)),)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, store_url: str) -> Iterator[Company]:
-    made = Company(tmp_path, "Shop", "0088:4012345000009", store_url)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def meyer(tmp_path: Path) -> Iterator[Company]:
-    made = Company(tmp_path, "Meyer", "0088:4012345000016")
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def braun(tmp_path: Path) -> Iterator[Company]:
-    made = Company(tmp_path, "Braun", "0088:4012345000023")
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(autouse=True)
-def linked(shop: Company, meyer: Company, braun: Company) -> None:
-    for supplier in (meyer, braun):
-        swap(shop, supplier)
-        connect(shop, supplier)
-        settings(supplier, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
 
 
 def warn(sender: Company, to: Company, number: str = "N1", kind: str = "DELAY", **line: Any) -> None:
