@@ -258,7 +258,8 @@ class _Line:
         self.rejected = min(left, sums.get("rejected", 0))
         left -= self.rejected
         self.cancelled = min(left, sums.get("cancelled", 0))
-        self.gone = sums.get("despatched", 0)
+        # What a customer collected has left as well, and nothing was despatched.
+        self.gone = max(sums.get("despatched", 0), sums.get("delivered", 0))
         condition = sum(sums.get(name, 0) for name in ("received", "over", "damaged", "wrong"))
         self.arrived = max(condition, sums.get("delivered", 0))
         self.open = max(0, ordered - self.rejected - self.cancelled - self.gone)
