@@ -43,6 +43,9 @@ OTHER = [
     row(on_hand=None, figure="BAND", available=0, band_end=10_000_000),
     row(as_of=micros(AT) + 5),
     row(expected='[[1000000, "2026-12-01", "purchase"]]'),
+    row(
+        expected='[[1000000, "2026-12-01", "purchase"], [500000, "2026-12-24", "lot"], [2000000, "2027-01-31", "lot"]]'
+    ),
 ]
 
 
@@ -53,6 +56,37 @@ def test_what_is_written_is_read_again(rows: list[StockRow]) -> None:
     assert read.rows == rows
     assert not read.findings
     assert read.report == InventoryReport(as_of=AT)
+
+
+@pytest.mark.parametrize(
+    ("lot", "rule"),
+    [
+        ({"best_before_on": "2026-02-30"}, "bad-date"),
+        ({"best_before_on": "2026-12-24", "quantity": {"value": "1", "unit": "KGM"}}, "unlike-units"),
+        ({"best_before_on": "2026-12-24", "quantity": {"value": "1e3", "unit": "C62"}}, "bad-decimal"),
+    ],
+)
+def test_a_lot_that_is_wrong_is_told_with_its_line(lot: dict[str, Any], rule: str) -> None:
+    message = message_class("InventoryReport")()
+    line = message.lines.add(available="5", unit="C62")
+    line.item.seller_number = "A-1"
+    quantity = lot.pop("quantity", None)
+    made = line.trace.add(**lot)
+    if quantity:
+        made.quantity.value, made.quantity.unit = quantity["value"], quantity["unit"]
+    found = read_report(message.SerializeToString(), OWNER)
+    assert found.rows == []
+    assert [(one.rule, one.path) for one in found.findings] == [(rule, "lines[0]")]
+
+
+def test_a_lot_without_a_quantity_is_all_there_is_and_one_without_a_day_says_nothing() -> None:
+    message = message_class("InventoryReport")()
+    line = message.lines.add(available="5", unit="C62")
+    line.item.seller_number = "A-1"
+    line.trace.add(lot="L1")
+    line.trace.add(expires_on="2026-12-24")
+    (found,) = read_report(message.SerializeToString(), OWNER).rows
+    assert found.expected == '[[5000000, "2026-12-24", "lot"]]'
 
 
 def test_a_plain_report_has_the_bytes_of_messages() -> None:
