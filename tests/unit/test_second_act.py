@@ -261,7 +261,7 @@ def test_the_maker_sells_whole_dozens_only_and_shows_the_shop_no_exclusive_item(
 ) -> None:
     connection, adapter = maker
     assert not [one for one in pulled(adapter)[0] if one.document_type == "ItemCatalogue"]
-    factory.begin(connection, made.made_least)
+    factory.begin(connection, made.made_units)
     lists = {one.partner: one.fields for one in pulled(adapter)[0] if one.document_type == "ItemCatalogue"}
     gate([Change("ItemCatalogue", fields, "", "", None) for fields in lists.values()])
     exclusive = {facts.gtin_of(code) for code in settings.exclusive_items(found.items.values())}

@@ -37,12 +37,12 @@ def create(connection: sqlite3.Connection, items: Iterable[Item], exclusive: Ite
                 )
 
 
-def begin(connection: sqlite3.Connection, least_units: dict[str, int]) -> None:
-    """Begin to sell; of these articles there are at least so many units (they were made for it)."""
+def begin(connection: sqlite3.Connection, counted: dict[str, int]) -> None:
+    """Begin to sell; a count finds so many units of these articles."""
     with erp_database.transaction(connection):
         connection.executemany(
-            "UPDATE article SET stock = max(stock, ?) WHERE ref_article = ?",
-            [(units, article) for article, units in least_units.items()],
+            "UPDATE article SET stock = ? WHERE ref_article = ?",
+            [(units, article) for article, units in counted.items()],
         )
         connection.execute(
             "UPDATE tarif SET depart = (SELECT stock FROM article a WHERE a.ref_article = tarif.ref_article)"

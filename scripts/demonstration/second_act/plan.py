@@ -64,7 +64,7 @@ class Plan:
     shelves: dict[tuple[str, str], int] = field(default_factory=dict)
     dock: dict[str, int] = field(default_factory=dict)
     drop_shelf: dict[str, int] = field(default_factory=dict)
-    made_least: dict[str, int] = field(default_factory=dict)  # units of the maker's article
+    made_units: dict[str, int] = field(default_factory=dict)  # units of the maker's article
     blocked_leaves: tuple[str, int] = ("", 0)  # of this item the wholesaler's quality control leaves so many pieces
     receipt: tuple[str, str, int] = ("", "", 0)  # (store, item, pieces) that come in later
 
@@ -134,7 +134,7 @@ class _Making:
         made = facts.made_of(item.code)
         assert made is not None
         self._on_shelves(item, HARBOUR=IN_STORE)
-        self.plan.made_least[made.number] = 3
+        self.plan.made_units[made.number] = 1
         other = self._take("enough at the wholesaler", lambda one: self._plain(one) and self._left(one) >= 6)
         self._on_shelves(other, MARKET=6)
         self._want("split", (item, IN_STORE + self._left(item) + made.contents), (other, 2))
@@ -172,7 +172,7 @@ class _Making:
         assert made is not None
         self._on_shelves(item)
         self.plan.drop_shelf[code] = 2 * pieces
-        self.plan.made_least[made.number] = 2 * pieces // made.contents
+        self.plan.made_units[made.number] = 2 * pieces // made.contents
         self._want("drop ship", (item, pieces))
 
     def _contents(self, code: str) -> int:

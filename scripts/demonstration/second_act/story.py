@@ -61,7 +61,7 @@ class SecondAct:
         wholesale.begin(
             network.supplier_erp, {facts.supplier_number(code): pieces for code, pieces in made.drop_shelf.items()}
         )
-        factory.begin(network.manufacturer_erp, made.made_least)
+        factory.begin(network.manufacturer_erp, made.made_units)
         names = {code: self.trade.items[code].description for code in made.dock}
         third_party.store_goods(
             network.warehouse,
