@@ -129,7 +129,7 @@ def put(company: Company, available: int, location: str = "DC1", gtin: str = GTI
         band_end=None,
         unit="C62",
         gtin=gtin,
-        number="BEAR",
+        number="BEAR" if gtin == GTIN else gtin,
         expected="",
         as_of=wire.micros(company.clock.now()),
         change=0,

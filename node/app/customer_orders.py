@@ -275,7 +275,14 @@ def _line(own: str, customer_order_id: int, place: int, line: CustomerLine, orde
         need_on=need.isoformat() if need else None,
         cancelled=0,
         cancel_asked=0,
+        kits=_kits_of(order, line.parent_line),
     )
+
+
+def _kits_of(order: CustomerOrder, parent_line: str) -> int:
+    """How many of the kit (scaled) its channel's component lines are for."""
+    kit = next((one.quantity for one in order.lines if parent_line and one.line_id == parent_line), None)
+    return scaled(kit.value) if kit is not None else 0
 
 
 def item_key_of(item: ItemRef, own: str) -> str:

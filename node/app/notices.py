@@ -75,7 +75,12 @@ def supply_changed(tx: Transaction, ctx: Context, item_keys: Sequence[str]) -> b
         return False
     ids = [order.customer_order_id for order in orders]
     wanted = set(item_keys)
-    keys = {(line.customer_order_id, line.line_id) for line in tx.customer_orders.lines(ids) if line.item_key in wanted}
+    lines = tx.customer_orders.lines(ids)
+    came = [line for line in lines if line.item_key in wanted]
+    # The components of a kit are sourced together.
+    kits = {(line.customer_order_id, line.parent_line) for line in came if line.parent_line}
+    came += [line for line in lines if (line.customer_order_id, line.parent_line) in kits]
+    keys = {(line.customer_order_id, line.line_id) for line in came}
     now = ctx.now_micros()
     tx.customer_orders.put_pieces(
         [

@@ -21,8 +21,9 @@ from node.app.notices import notice, notice_rows, supply_changed
 from node.app.orchestration_facts import facts_of
 from node.app.site_facts import note_load
 from node.app.submit import withdraw
+from node.app.taking_apart import take_apart
 from node.config.orchestration import OrchestrationSettings
-from node.core import fulfilment, movements
+from node.core import fulfilment, kits, movements
 from node.core.allotment import drop
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow, ProcessEventRow
 from node.core.fulfilment import ProcessPolicy
@@ -180,6 +181,12 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
             launch_of(state.order),
         )
         source = next((step for step in steps if isinstance(step, fulfilment.Source)), None)
+        if source is not None and (made := take_apart(tx, ctx, state.order, state.lines, source.lines)):
+            for line in made:
+                state.put_line(line)
+            state.tell(now, "taken_apart", None, 0, ", ".join(line.line_id for line in made))
+            state.save(tx)
+            continue
         asked = False
         for step in steps:
             asked |= isinstance(step, fulfilment.AskHuman)
@@ -410,6 +417,15 @@ def _cancel_units(tx: Transaction, ctx: Context, state: State, step: fulfilment.
     state.tell(now, "units_cancelled", None, step.quantity, f"line {step.line_id}")
 
 
+def _cancel_kits(tx: Transaction, ctx: Context, state: State, step: fulfilment.CancelKits, now: int) -> None:
+    line = state.lines[step.line_id]
+    given, changed = kits.give_up(line, step.kits, list(state.lines.values()))
+    for part in changed:
+        state.put_line(part)
+    state.put_line(line._replace(cancel_asked=line.cancel_asked - given))
+    state.tell(now, "kits_given_up", None, given, f"line {step.line_id}")
+
+
 def _refuse_cancel(tx: Transaction, ctx: Context, state: State, step: fulfilment.RefuseCancel, now: int) -> None:
     line = state.lines[step.line_id]
     state.put_line(line._replace(cancel_asked=line.cancel_asked - step.quantity))
@@ -460,6 +476,7 @@ _PERFORM: dict[type, Callable[..., None]] = {
     fulfilment.CancelPiece: _cancel,
     fulfilment.AcceptChanges: _accept,
     fulfilment.CancelUnits: _cancel_units,
+    fulfilment.CancelKits: _cancel_kits,
     fulfilment.RefuseCancel: _refuse_cancel,
     fulfilment.Delivered: _delivered,
     fulfilment.AskHuman: _ask,

@@ -15,7 +15,7 @@ from decimal import Decimal
 from node.app import carriers, prices
 from node.app import scarcity as scarce
 from node.app.context import Context
-from node.app.known_stock import Known, load
+from node.app.known_stock import KITS_DEEP_MAX, Known, load
 from node.app.promising import offered
 from node.app.site_facts import Sites
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
@@ -23,6 +23,7 @@ from node.core.decimals import from_scaled
 from node.core.disruption import concerns, days_late, in_force_on
 from node.core.finding import Finding
 from node.core.item_key import GTIN_PREFIX
+from node.core.kits import open_groups
 from node.core.promise import Lot, Offer, lots_of
 from node.core.promise_rows import ItemPriceRow
 from node.core.rules import OrderFacts, RuleSet, facts_of, policies, preferences
@@ -205,13 +206,16 @@ class _Gathering:
         order = one.order
         to = self._sites.address(order.collect_at) or (order.country, order.postal_code)
         lines = []
+        groups = open_groups(one.lines)
         need = [order.need_on] if order.need_on else []
         for row, left in one.lines:
             if left <= 0:
                 continue
             if row.need_on:
                 need.append(row.need_on)
-            lines.append(self._line(row, left, splittable=not (row.no_split or order.no_split)))
+            line = self._line(row, left, splittable=not (row.no_split or order.no_split))
+            parent, kits = groups.get(row.line_id, ("", 1))
+            lines.append(replace(line, parent_line=parent, kits=kits))
         return OrderDemand(
             order_id=str(order.customer_order_id),
             kind=order.kind,
@@ -246,7 +250,6 @@ class _Gathering:
             price=price,
             shelf_life_days_min=row.shelf_life_days,
             splittable=splittable,
-            parent_line=row.parent_line,
         )
 
     def _weight(self, item: str, unit: str) -> Decimal:
@@ -265,7 +268,8 @@ class _Gathering:
             if item not in self._units:
                 continue
             unit = self._units[item]
-            for offer in offered(self.known, item, unit, self._today):
+            # What is made of components is sourced by those: `node.app.taking_apart`.
+            for offer in offered(self.known, item, unit, self._today, KITS_DEEP_MAX):
                 if not offer.steps or self._ended(item, offer.partner_id):
                     continue
                 source_id = f"{offer.partner_id}|{offer.location}"

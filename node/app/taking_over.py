@@ -203,9 +203,12 @@ def _want(tx: Transaction, ctx: Context, customer_order_id: int, wanted: dict[st
     tx.customer_orders.put([order._replace(state=state, next_at=ctx.now_micros())])
 
 
-def rewanted(line: CustomerLineRow, quantity: int) -> CustomerLineRow:
-    """The line when so much of it (scaled) is wanted from now on: less is asked back, more is ordered."""
-    stands = line.quantity - line.cancelled
+def rewanted(line: CustomerLineRow, quantity: int, given_up: int = 0) -> CustomerLineRow:
+    """The line when so much of it (scaled) is wanted from now on: less is asked back, more is ordered.
+
+    `given_up`: what of a kit's line its components have given up already.
+    """
+    stands = line.quantity - line.cancelled - given_up
     if quantity <= stands:
         return line._replace(cancel_asked=stands - quantity)
     return line._replace(quantity=line.quantity + quantity - stands, cancel_asked=0)

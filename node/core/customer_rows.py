@@ -91,6 +91,7 @@ class CustomerLineRow(NamedTuple):
     need_on: str | None
     cancelled: int
     cancel_asked: int  # the customer wants so much less; it is settled when every partner concerned has answered
+    kits: int = 0  # of a component (`parent_line` is the kit): for so many kits; 0 for all others
 
 
 class PieceRow(NamedTuple):

@@ -82,16 +82,22 @@ def order_fields(
         "captured_at": when(order.captured_at),
         "next_at": when(order.next_at),
         "sourced": order.sourced,
-        "lines": [_line(line, pieces, names, numbers) for line in lines],
+        "lines": [_line(line, lines, pieces, names, numbers) for line in lines],
     }
 
 
 def _line(
-    line: CustomerLineRow, pieces: Iterable[PieceRow], names: Mapping[str, str], numbers: Mapping[int, str]
+    line: CustomerLineRow,
+    lines: Sequence[CustomerLineRow],
+    pieces: Iterable[PieceRow],
+    names: Mapping[str, str],
+    numbers: Mapping[int, str],
 ) -> dict[str, Any]:
     own = [piece for piece in pieces if piece.line_id == line.line_id]
-    sums = balance(line, own)
-    promised = sorted(piece.promised_on for piece in own if piece.promised_on and piece.state not in DEAD)
+    parts = {one.line_id for one in lines if one.parent_line == line.line_id}
+    below = [piece for piece in pieces if piece.line_id in parts]
+    sums = balance(line, [*own, *below], lines)
+    promised = sorted(piece.promised_on for piece in [*own, *below] if piece.promised_on and piece.state not in DEAD)
     return {
         "line_id": line.line_id,
         "item": line.gtin or line.seller_number or line.buyer_number or line.description,

@@ -12,15 +12,17 @@ nobody, then asked back from partners, and settled only by their answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from node.core import kits
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.movements import due_of, failed_text
 from node.core.piece_state import DEAD, EXTENDING, INBOUND, Happened, PieceFact, net
 from node.core.process_steps import (
     AcceptChanges,
     AskHuman,
+    CancelKits,
     CancelPiece,
     CancelUnits,
     ConfirmHeld,
@@ -42,6 +44,7 @@ __all__ = [
     "TOGETHER",
     "AcceptChanges",
     "AskHuman",
+    "CancelKits",
     "CancelPiece",
     "CancelUnits",
     "ConfirmHeld",
@@ -91,9 +94,9 @@ class ProcessPolicy:
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
 
 
-def remainders(lines: Iterable[CustomerLineRow], pieces: Iterable[PieceRow]) -> dict[str, int]:
+def remainders(lines: Collection[CustomerLineRow], pieces: Iterable[PieceRow]) -> dict[str, int]:
     """What nobody holds of each line (scaled), only where there is some."""
-    held: dict[str, int] = {}
+    held = kits.in_parts(lines)
     for piece in pieces:
         if piece.state not in DEAD:
             held[piece.line_id] = held.get(piece.line_id, 0) + piece.quantity
@@ -101,8 +104,14 @@ def remainders(lines: Iterable[CustomerLineRow], pieces: Iterable[PieceRow]) -> 
     return {line_id: quantity for line_id, quantity in open_.items() if quantity}
 
 
-def balance(line: CustomerLineRow, pieces: Iterable[PieceRow]) -> dict[str, int]:
-    """The account of one line, scaled: ordered, cancelled, delivered, back_ordered, live (what is under way), open."""
+def balance(
+    line: CustomerLineRow, pieces: Iterable[PieceRow], lines: Collection[CustomerLineRow] = ()
+) -> dict[str, int]:
+    """The account of one line, scaled: ordered, cancelled, delivered, back_ordered, live (what is under way), open.
+
+    With all `lines` of the order a kit stands where its components do.
+    """
+    pieces = list(pieces)
     sums = {"ordered": line.quantity, "cancelled": line.cancelled, "delivered": 0, "back_ordered": 0, "live": 0}
     for piece in pieces:
         if piece.line_id != line.line_id or piece.state in DEAD:
@@ -110,6 +119,11 @@ def balance(line: CustomerLineRow, pieces: Iterable[PieceRow]) -> dict[str, int]
         sums["delivered"] += piece.delivered
         name = "back_ordered" if piece.state == "back_ordered" else "live"
         sums[name] += piece.quantity - piece.delivered
+    parts = [one for one in lines if one.parent_line == line.line_id]
+    if parts:
+        made = kits.parts_balance(line, {one.line_id: balance(one, pieces) for one in parts}, parts)
+        for name in ("cancelled", "delivered", "back_ordered", "live"):
+            sums[name] += made[name]
     sums["open"] = line.quantity - sums["cancelled"] - sums["delivered"] - sums["back_ordered"] - sums["live"]
     return sums
 
@@ -194,6 +208,7 @@ class _Process:
         self.live = [piece for piece in pieces if piece.state not in DEAD]
         self.wanted_by = {line.line_id: line for line in lines}
         self.rest = remainders(lines, pieces)
+        self.in_parts = kits.in_parts(lines)
         self.steps: list[Step] = []
         self.until: list[int] = []
 
@@ -228,6 +243,11 @@ class _Process:
                 needed -= part
                 self.steps.append(self.give_back(piece, part))
             if self.steps:
+                return
+        if needed > 0 and line.line_id in self.in_parts:
+            count, _ = kits.give_up(line, needed, self.lines)
+            if count:
+                self.steps.append(CancelKits(line.line_id, count))
                 return
         if needed > 0:
             self.steps.append(RefuseCancel(line.line_id, needed))

@@ -10,6 +10,7 @@ from node.core.movements import NotCollected, PassOn
 __all__ = [
     "AcceptChanges",
     "AskHuman",
+    "CancelKits",
     "CancelPiece",
     "CancelUnits",
     "ConfirmHeld",
@@ -107,6 +108,14 @@ class CancelUnits:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelKits:
+    """So many kits of a line are given up component by component."""
+
+    line_id: str
+    kits: int
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseCancel:
     """So much of what the customer wants less cannot be had back: it comes."""
 
@@ -157,6 +166,7 @@ Step = (
     | CancelPiece
     | AcceptChanges
     | CancelUnits
+    | CancelKits
     | RefuseCancel
     | Delivered
     | PassOn

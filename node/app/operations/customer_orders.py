@@ -16,6 +16,7 @@ from node.core.customer_rows import CustomerOrderRow, ProcessEventRow
 from node.core.decimals import format_decimal, to_scaled
 from node.core.document.customer import CustomerOrder
 from node.core.identifiers import is_gtin
+from node.core.kits import cancelled_kits
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -139,8 +140,9 @@ def _on(
 
 def _cancel(tx: Transaction, host: Host, order: CustomerOrderRow, lines: Sequence[str]) -> Fields:
     """Ask for nothing more of these lines, or of all: what partners are to send is asked back from them."""
-    every = [line.line_id for line in tx.customer_orders.lines([order.customer_order_id])]
-    unknown = sorted(set(lines) - set(every))
+    known = tx.customer_orders.lines([order.customer_order_id])
+    every = [line.line_id for line in known if not line.parent_line]  # a kit's components go with it
+    unknown = sorted(set(lines) - {line.line_id for line in known})
     if unknown:
         raise RefusedError(f"order {order.number} has no line {unknown[0]!r}", code="unknown-line")
     if order.state == "template":
@@ -173,9 +175,10 @@ def _want(tx: Transaction, host: Host, order: CustomerOrderRow, wanted: Mapping[
         raise RefusedError(f"customer order {order.number} is {order.state}", code="too-late")
     now = host.ctx.now_micros()
     changed, asked = [], []
-    for line in tx.customer_orders.lines([order.customer_order_id]):
+    lines = tx.customer_orders.lines([order.customer_order_id])
+    for line in lines:
         if line.line_id in wanted:
-            after = rewanted(line, wanted[line.line_id])
+            after = rewanted(line, wanted[line.line_id], cancelled_kits(line, lines))
             changed.append(after)
             less = after.cancel_asked - line.cancel_asked
             asked.append({"line_id": line.line_id, "less": format_scaled(less), "unit": line.unit})

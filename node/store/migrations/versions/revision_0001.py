@@ -377,7 +377,7 @@ def _customer_orders() -> None:
         "customer_order_id line_id",
         "customer_order_id int, line_id text, ordinal int, item_key text, gtin text, seller_number text, "
         "buyer_number text, description text, quantity int, unit text, price int?, parent_line text, no_split int, "
-        "shelf_life_days int, need_on text?, cancelled int, cancel_asked int",
+        "shelf_life_days int, need_on text?, cancelled int, cancel_asked int, kits int",
         _reference("customer_line", "customer_order_id", "customer_order.customer_order_id"),
         cancelled="cancelled >= 0 AND cancel_asked >= 0 AND cancelled + cancel_asked <= quantity",
     )
