@@ -366,10 +366,12 @@ class _Process:
         if fact.failed:
             text = failed_text(self.order, fact.failed, piece.unit, fact.failed_why)
             self.steps.append(AskHuman(text, piece.piece_id))
-        elif not self.policy.delivered_seconds or piece.mode in INBOUND:
+        elif not self.policy.delivered_seconds:
             return
         elif due > self.at:
             self.until.append(due)
+        elif piece.mode in INBOUND:
+            self.steps.append(AskHuman("it was sent long ago, and nobody has counted it in", piece.piece_id))
         else:
             self.steps.append(Delivered(piece.piece_id))
 

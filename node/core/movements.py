@@ -85,10 +85,10 @@ def due_of(order: CustomerOrderRow, piece: PieceRow, fact: PieceFact, now: int) 
             counted = max(counted, fact.delivered)
         arrived = min(counted, piece.quantity)
         return PassOn(piece.piece_id, arrived) if arrived else None
-    # Asked back already: that ends with an answer.
-    if piece.mode != "collect" or piece.state in ("cancelling", "despatched") or fact.cancel_ever:
+    if piece.mode != "collect" or piece.state in ("cancelling", "despatched"):
         return None
-    if fact.failed:
+    # Where less was asked for already, that ends with an answer, or by the deadline.
+    if fact.failed and not fact.cancel_ever:
         return NotCollected(piece.piece_id, f"it was not collected: {fact.failed_why}".removesuffix(": "))
     if piece.state == "ready" and piece.next_at is not None and piece.next_at <= now:
         return NotCollected(piece.piece_id, "it was not collected in time")

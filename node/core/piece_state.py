@@ -359,7 +359,8 @@ def _of_goods(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
         return piece if piece.state == "despatched" else _move(piece, "despatched", said, fact.tracking)
     if piece.state == "despatched":
         piece = _move(piece, "undone", said, "the despatch was corrected")
-    if fact.ready >= piece.quantity and piece.state in ("ordered", "accepted", "ordering", "in_doubt"):
+    lies_ready = piece.mode == "collect" and fact.ready >= piece.quantity
+    if lies_ready and piece.state in ("ordered", "accepted", "ordering", "in_doubt"):
         piece = _move(piece, "ready", said)
     elif piece.state == "ready" and fact.ready < piece.quantity:
         piece = _move(piece, "undone", said, "it is not ready after all")

@@ -604,3 +604,44 @@ def test_what_is_brought_to_a_store_is_sent_there_and_not_to_the_customer(shop: 
     order_id = capture(shop, an_order("P1", 3, **PICK_UP))  # of somebody in Hamburg
     settle(shop)
     assert told(shop, order_id) == [("to_collect", "SOUTH", 3, "accepted")]
+
+
+def test_what_was_sent_to_the_dock_long_ago_is_a_humans(shop: Company, meyer: Company) -> None:
+    sites(shop, DOCK="warehouse")
+    order_id, row = over_the_dock(shop, meyer)
+    deliver(meyer, row)
+    settle(shop, meyer)
+    shop.clock.move(days=15)
+    shop.do(lambda tx, ctx: tx.customer_orders.wake([order_id], ctx.now_micros()))
+    settle(shop)
+    assert state(shop, order_id).state == "human"
+    assert "nobody has counted it in" in state(shop, order_id).reason
+    receive(shop, our_order(shop, "X1.1"), "RA", 10)
+    settle(shop)
+    assert told(shop, order_id) == [("ship", "DOCK", 10, "accepted")]
+    assert state(shop, order_id).state == "active"
+
+
+def test_less_was_wanted_before_nobody_came(shop: Company) -> None:
+    """The deadline holds after a change as well, and is looked at once."""
+    sites(shop, S1="store")
+    put(shop, 5, "S1")
+    order_id = capture(shop, an_order("P1", 3, **PICK_UP))
+    settle(shop)
+    want(shop, order_id, 2)
+    settle(shop)
+    at_store(shop, order_id, READY)
+    settle(shop)
+    assert told(shop, order_id) == [("collect", "S1", 2, "ready")]
+    shop.clock.move(days=8)
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 3, "cancelled": 3}
+
+
+def test_a_parcel_that_is_ready_at_the_carriers_shop_is_still_on_its_way(shop: Company) -> None:
+    put(shop, 5)
+    order_id = capture(shop, an_order("H1", 3))
+    settle(shop)
+    status(shop, our_order(shop, "H1.1"), READY, "R1")
+    settle(shop)
+    assert told(shop, order_id) == [("ship", "DC1", 3, "accepted")]
