@@ -46,7 +46,10 @@ class SiteSettings:
     handling_per_line: Decimal = setting(Decimal(0), "cost of a line", least=0)
     handling_per_unit: Decimal = setting(Decimal(0), "cost of a unit", least=0)
     capacity_per_day: Decimal = setting(
-        Decimal(0), "most that leaves it in a day; what is more goes on the next day, or from elsewhere; 0: no limit", unit="units", least=0
+        Decimal(0),
+        "most that leaves it in a day; what is more goes on the next day, or from elsewhere; 0: no limit",
+        unit="units",
+        least=0,
     )
     ships: bool = setting(True, "goods are sent from here")
     collect: bool = setting(False, "customers can collect here")
