@@ -64,7 +64,7 @@ class CustomerOrderStore(Protocol):
         """Orders that wait for one of these items: the most urgent first, then the oldest."""
 
     def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
-        """Pieces of these items that count on stock which no hold keeps for them: the most urgent first, then the oldest."""
+        """Pieces of these items that count on stock which no hold keeps: the most urgent first, then the oldest."""
 
     def counts(self) -> dict[str, int]: ...
     def search(
