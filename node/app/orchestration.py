@@ -287,10 +287,14 @@ def _order_group(
 ) -> None:
     settings = ctx.settings.orchestration
     placed = documents.place_order(tx, ctx, state.order, number, pieces, state.lines)
-    key = documents.key_of(placed)
+    held = {
+        piece.reservation_id: str(place)
+        for place, piece in enumerate(pieces, 1)
+        if piece.reservation_id and not piece.partner_id
+    }
+    if held:
+        reservations.confirm_own(tx, ctx, held, placed.order_id)
     for place, piece in enumerate(pieces, 1):
-        if piece.reservation_id and not piece.partner_id:
-            reservations.confirm(tx, ctx, piece.reservation_id, key, line_id=str(place), partner_id="")
         following = piece._replace(
             state=step_to(piece.state, "order_sent"),
             order_id=placed.order_id,

@@ -6,7 +6,7 @@ that a step that is done again after a crash sends nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -43,22 +43,21 @@ from node.core.document.order import (
 )
 from node.core.document.terms import ApplicationOutcome
 from node.core.finding import Finding
-from node.core.item_key import number_key
+from node.core.item_key import GTIN_PREFIX, number_key
 from node.core.money import Money
 from node.core.movements import place_of, to_customer
 from node.core.quantity import Quantity, from_scaled
-from node.core.rows import OrderRow
+from node.core.rows import AliasRow, OrderRow
 from node.errors import RefusedError
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["accept_changes", "ask_less", "ask_piece", "item_for", "key_of", "number_of", "place_order"]
+__all__ = ["accept_changes", "ask_less", "ask_piece", "items_for", "key_of", "number_of", "place_order"]
 
 
 def number_of(tx: Transaction, order: CustomerOrderRow, count: int) -> str:
     """The number of the order's next partner order; two channels' equal numbers stay apart."""
-    alone = tx.customer_orders.numbered(order.number)[:1] == [order] or all(
-        one.customer_order_id >= order.customer_order_id for one in tx.customer_orders.numbered(order.number)
-    )
+    same = tx.customer_orders.numbered(order.number)
+    alone = all(one.customer_order_id >= order.customer_order_id for one in same)
     return f"{order.number}.{count}" if alone else f"{order.number}/{order.customer_order_id}.{count}"
 
 
@@ -79,10 +78,11 @@ def place_order(
     to = first.partner_id or own
     kind = _kind(ctx, first)
     personal = _personal(tx, order, first)
+    items = items_for(tx, [lines[piece.line_id] for piece in pieces], first.partner_id, own)
     made = tuple(
         OrderLine(
             line_id=str(place),
-            item=item_for(tx, lines[piece.line_id], first.partner_id, own),
+            item=items[piece.line_id],
             quantity=Quantity(from_scaled(piece.quantity), piece.unit),
             price=_price(order, piece, kind),
             dates=_wanted(order, lines[piece.line_id]),
@@ -175,19 +175,47 @@ def _wanted(order: CustomerOrderRow, line: CustomerLineRow) -> tuple[QualifiedDa
     return tuple(QualifiedDate(qualifier=name, on=date.fromisoformat(on)) for name, on in dates if on)
 
 
-def item_for(tx: Transaction, line: CustomerLineRow, partner_id: str, own: str) -> ItemRef:
-    """The item as the source knows it: its GTIN, the partner's number of it, and ours."""
-    ours = line.seller_number or line.buyer_number
+def items_for(tx: Transaction, lines: Sequence[CustomerLineRow], partner_id: str, own: str) -> dict[str, ItemRef]:
+    """The items of lines as the source knows them: GTIN, the partner's number, and ours; by line id."""
     if not partner_id:
-        return ItemRef(gtin=line.gtin, seller_number=ours, description=line.description)
+        return {
+            line.line_id: ItemRef(
+                gtin=line.gtin, seller_number=line.seller_number or line.buyer_number, description=line.description
+            )
+            for line in lines
+        }
+    names = {line.line_id: (line.item_key, number_key(line.seller_number or line.buyer_number, own)) for line in lines}
+    numbers = _aliases(tx, {name for each in names.values() for name in each})
+    ours = {
+        line.line_id: {row.item_number for name in names[line.line_id] for row in numbers.get(name, ())}
+        | {line.seller_number or line.buyer_number}
+        for line in lines
+    }
+    known = _aliases(tx, {number for each in ours.values() for number in each})
+    return {line.line_id: _item(line, sorted(ours[line.line_id]), known, partner_id) for line in lines}
+
+
+def _aliases(tx: Transaction, names: Collection[str]) -> dict[str, list[AliasRow]]:
+    """The rows that each of the names is in, as an alias or as a number of ours."""
+    found: dict[str, list[AliasRow]] = {}
+    asked = sorted(name for name in names if name)
+    for row in tx.stock.aliases(asked) if asked else ():
+        for name in {row.alias, row.item_number}:
+            found.setdefault(name, []).append(row)
+    return found
+
+
+def _item(
+    line: CustomerLineRow, numbers: Sequence[str], known: Mapping[str, Sequence[AliasRow]], partner_id: str
+) -> ItemRef:
     prefix = number_key("", partner_id)
     theirs, gtin = "", line.gtin
-    names = {row.item_number for row in tx.stock.aliases([line.item_key, number_key(ours, own)])} | {ours}
-    for row in tx.stock.aliases(sorted(name for name in names if name)):
+    for row in sorted({row for number in numbers for row in known.get(number, ())}):
         if row.alias.startswith(prefix):
             theirs = theirs or row.alias.removeprefix(prefix)
-        elif row.alias.startswith("gtin:"):
-            gtin = gtin or row.alias.removeprefix("gtin:")
+        elif row.alias.startswith(GTIN_PREFIX):
+            gtin = gtin or row.alias.removeprefix(GTIN_PREFIX)
+    ours = line.seller_number or line.buyer_number
     return ItemRef(gtin=gtin, seller_number=theirs, buyer_number=ours, description=line.description)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from node.core.customer_rows import PieceRow
 from node.core.delivery_effects import why_of
@@ -28,6 +28,8 @@ def facts_of(tx: Transaction, pieces: Sequence[PieceRow]) -> dict[int, PieceFact
     for event in tx.orders.events(ids) if ids else ():
         events.setdefault((event.order_id, event.line_id), []).append(event)
     documents = {row.document_id: row for row in _documents(tx, orders.values())}
+    ours = {piece.order_id for piece in pieces if piece.order_id is not None and not piece.partner_id}
+    systems = {order_id: _in_our_system(tx, orders[order_id]) for order_id in sorted(ours)}
     named = [piece.piece_id for piece in pieces if piece.reservation_id]
     holds = {row.reservation_id: row for row in tx.reservations.of_pieces(named)} if named else {}
     found: dict[int, PieceFact] = {}
@@ -39,7 +41,7 @@ def facts_of(tx: Transaction, pieces: Sequence[PieceRow]) -> dict[int, PieceFact
             continue
         order, place = orders[piece.order_id], (piece.order_id, piece.order_line_id)
         found[piece.piece_id] = _ordered(
-            piece, order, lines.get(place), events.get(place, []), documents.get(order.document_id), tx
+            piece, order, lines.get(place), events.get(place, []), documents.get(order.document_id), systems
         )
     return found
 
@@ -68,7 +70,7 @@ def _ordered(
     line: OrderLineRow | None,
     events: Sequence[LineEventRow],
     document: DocumentRow | None,
-    tx: Transaction,
+    systems: Mapping[int, str],
 ) -> PieceFact:
     standing = [event for event in events if event.standing]
     sums: dict[str, int] = {}
@@ -79,7 +81,7 @@ def _ordered(
     refused, cancelled = sums.get("rejected", 0), sums.get("cancelled", 0)
     state = document.state if document is not None else "taken"
     if not piece.partner_id and state == "taken":
-        state = _in_our_system(tx, order)
+        state = systems[order.order_id]
         # Our own site has nothing to answer: the goods are held for it.
         accepted = max(0, ordered - refused - cancelled)
     despatched = sums.get("despatched", 0)

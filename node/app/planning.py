@@ -6,9 +6,10 @@ The order as it stands when the plan comes back decides how much of it is still 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from node.app import orchestration_documents as documents
@@ -78,7 +79,7 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
         decision_id=decision_id,
         back_order="back_order" in on_failure,
         at=now,
-        new_id=lambda: tx.customer_orders.next_piece_ids(1),
+        new_id=partial(next, _piece_ids(tx, max(1, len(chosen)))),
     )
     state.order = state.order._replace(sourced=state.order.sourced + 1, next_at=now, at=now)
     limited = _limited(problem)
@@ -130,6 +131,13 @@ def _of_day(piece: PieceRow, limited: Mapping[tuple[str, str], str], again_at: i
 def _is_last(order: CustomerOrderRow) -> bool:
     """Whether a partner's order may be passed on no further: what we have not is refused, for others to find it."""
     return bool(order.origin_partner) and order.hops_left <= 0
+
+
+def _piece_ids(tx: Transaction, many: int) -> Iterator[int]:
+    """Numbers for new pieces, taken from the store so many at once."""
+    while True:
+        first = tx.customer_orders.next_piece_ids(many)
+        yield from range(first, first + many)
 
 
 def _on_failure(problem: Problem, customer_order_id: int) -> tuple[str, ...]:
@@ -282,10 +290,11 @@ def _ask_partner(
     said = json.loads(partner.last_hello) if partner is not None and partner.last_hello else {}
     if "ReservationRequest" not in said.get("accepts", ["ReservationRequest"]):
         return list(pieces)
-    own = tx.partners.own().partner_id
+    lines = [state.lines[piece.line_id] for piece in pieces]
+    items = documents.items_for(tx, lines, partner_id, tx.partners.own().partner_id)
     wanted = [
         reservations.Wanted(
-            item=documents.item_for(tx, state.lines[piece.line_id], partner_id, own),
+            item=items[piece.line_id],
             quantity=Quantity(from_scaled(piece.quantity), piece.unit),
             piece_id=piece.piece_id,
             location=piece.location,

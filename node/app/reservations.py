@@ -6,7 +6,7 @@ we count a hold as ended a margin before the grantor does, and give back what is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -42,6 +42,7 @@ __all__ = [
     "Wanted",
     "answer_later",
     "confirm",
+    "confirm_own",
     "expire_due",
     "exposure",
     "extend",
@@ -400,6 +401,25 @@ def confirm(
     confirmed = ledger.change(row, row._replace(state=state, at=ledger.now, **taken))  # type: ignore[arg-type]
     ledger.write()
     return confirmed
+
+
+def confirm_own(tx: Transaction, ctx: Context, lines: Mapping[str, str], order_id: int) -> None:
+    """An order to our own site takes up holds on our own stock: its line ids by reservation id. Twice changes nothing.
+
+    Raises RefusedError ``unknown-reservation``, or ``not-held`` when one has ended.
+    """
+    rows = tx.reservations.find("", "own", list(lines))
+    ledger = Ledger(tx, ctx, [row.item_key for row in rows.values()])
+    for reservation_id, line_id in lines.items():
+        if reservation_id not in rows:
+            raise RefusedError(f"there is no reservation {reservation_id!r} of ours", code="unknown-reservation")
+        row = ledger.known((reservation_id, "", "own")) or rows[reservation_id]
+        if row.state != "confirmed":
+            if row.state not in reservation.LIVE or row.expires_at <= ledger.now:
+                raise RefusedError(f"reservation {reservation_id} is {_word(ctx, row)}", code="not-held")
+            row = ledger.change(row, row._replace(state=reservation.after(row.state, "confirm"), at=ledger.now))
+        ledger.change(row, row._replace(order_id=order_id, line_id=line_id))
+    ledger.write()
 
 
 # --- what partners say ---
