@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import customer_status
+from node.app import customer_status, failed_delivery
 from node.app.submit import Submission, submit
 from node.config import PartnerSettings
 from node.config.sites import CostRule, PromisingSettings, SiteSettings
@@ -360,3 +360,41 @@ def test_our_goods_at_a_3pl_cost_what_ours_cost(shop: Company, meyer: Company) -
     assert decided["why"]["findings"] == []
     (piece,) = _live(shop, order_id)
     assert piece.unit_cost == 3 * PIECE
+
+
+def test_what_is_sent_again_in_the_middle_of_a_chain_counts_once_at_its_end(
+    shop: Company, meyer: Company, braun: Company, chain: None
+) -> None:
+    settings(meyer, sites={"VIRTUAL": SiteSettings(ships=False)})
+    put(meyer, 10, "VIRTUAL")
+    put(braun, 20)
+    connect(meyer, braun)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order("WEB-4711", 10))
+    run(shop, meyer, braun)
+    row = received(braun)
+    accept(braun, row)
+    ships(braun, row, 10, "BD-1", "TRACK-1")
+    status(braun, row, DeliveryEvent.RETURNED, "BS-1")
+    run(shop, meyer, braun)
+    assert state(shop, order_id).state == "human"
+    (theirs,) = meyer.read(lambda tx: tx.customer_orders.search(limit=9))
+    assert theirs.state == "human"
+    meyer.do(failed_delivery.give_up, theirs)
+    run(shop, meyer, braun)
+    # The shop hears that the first despatch is taken back: nothing is on its way to it, and nothing has failed.
+    assert state(shop, order_id).state == "active"
+    (piece,) = _live(shop, order_id)
+    assert (piece.state, piece.despatched) == ("accepted", 0)
+    again = next(one for one in braun.read(lambda tx: tx.orders.search(limit=9)) if one.number != row.number)
+    accept(braun, again)
+    ships(braun, again, 10, "BD-2", "TRACK-2")
+    deliver(braun, again, "BD-2")
+    run(shop, meyer, braun)
+    assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
+    assert balanced(meyer, theirs.customer_order_id) == {"ordered": 10, "delivered": 10}
+    # The first parcel arrives as well: Meyer sees it, and the shop's account stays.
+    status(braun, row, DeliveryEvent.DELIVERED, "BS-3")
+    run(shop, meyer, braun)
+    assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
+    assert "surplus" in [e.event for e in meyer.read(lambda tx: tx.customer_orders.events(theirs.customer_order_id))]
