@@ -2,8 +2,8 @@
 
 ==============  ======================================================================================================
 brought on      a piece that only brings goods to a store or dock of ours ends when they are counted in there; another
-                piece takes them on, to be collected or sent. At a partner's dock the carrier's word is enough: nobody
-                of ours counts there.
+                piece takes them on, to be collected or sent. Of what comes from another site of ours, our own word that
+                it was delivered is enough; at a partner's dock the carrier's is: nobody of ours counts there.
 not collected   what lay ready until its deadline, or is said not to have been collected, goes back to stock, and the
                 customer gets it no more
 failed          a delivery that failed is not counted; a human decides whether the goods are sent again
@@ -81,7 +81,7 @@ def due_of(order: CustomerOrderRow, piece: PieceRow, fact: PieceFact, now: int) 
         return None
     if piece.mode in INBOUND:
         counted = max(fact.received, fact.ready)
-        if place_of(order.collect_at)[0]:
+        if not piece.partner_id or place_of(order.collect_at)[0]:
             counted = max(counted, fact.delivered)
         arrived = min(counted, piece.quantity)
         return PassOn(piece.piece_id, arrived) if arrived else None

@@ -276,9 +276,8 @@ def test_what_the_store_has_not_is_brought_there_first(shop: Company, meyer: Com
     (to,) = [one for one in order.header.parties if one.role is PartyRole.SHIP_TO]
     assert to.location == LocationRef(code="S1", owner=shop.id)
     despatch(shop, row, 3)
-    deliver(shop, row)
     settle(shop)
-    # The carrier has been there; until the store has counted it in, nothing is delivered, and nothing to be collected.
+    # Until the store has it nothing is delivered, and nothing to be collected.
     assert told(shop, order_id) == [("to_collect", "DC1", 3, "despatched")]
     assert balanced(shop, order_id) == {"ordered": 3, "live": 3}
     piece = next(p for line in shown(shop, "P1")["lines"] for p in line["pieces"] if p["mode"] == "to_collect")
@@ -293,6 +292,24 @@ def test_what_the_store_has_not_is_brought_there_first(shop: Company, meyer: Com
     assert balanced(shop, order_id) == {"ordered": 3, "delivered": 3}
     assert state(shop, order_id).state == "done"
     assert shop.read(lambda tx: tx.reservations.differences()) == []
+
+
+def test_our_own_word_that_it_was_brought_to_the_store_is_enough(shop: Company) -> None:
+    """A system of ours that counts nothing in says that it was delivered; what the store misses, it refuses."""
+    sites(shop, S1="store", DC1="warehouse")
+    put(shop, 0, "S1")
+    put(shop, 9, "DC1")
+    order_id = capture(shop, an_order("P1", 3, **PICK_UP))
+    settle(shop)
+    despatch(shop, our_order(shop, "P1.1"), 3)
+    deliver(shop, our_order(shop, "P1.1"))
+    settle(shop)
+    assert told(shop, order_id) == [("collect", "S1", 3, "accepted")]
+    receive(shop, our_order(shop, "P1.1"), "RA", 1, damaged=2)
+    reject(shop, our_order(shop, "P1.2"))
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 3, "live": 3}
+    assert told(shop, order_id) == [("to_collect", "DC1", 3, "accepted")]
 
 
 def test_what_has_come_in_for_an_order_is_sold_to_nobody_else(shop: Company) -> None:
