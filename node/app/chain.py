@@ -195,12 +195,21 @@ def _goods(
         if event.standing:
             told[event.reference] = told.get(event.reference, 0) + event.quantity
     made: list[Document] = []
+    settled = {e.schedule_id for e in events if e.standing and e.event in ("delivered", "failed")}
+    told = dict(sorted(told.items(), key=lambda one: one[0] not in settled))
+    divided = _divided(told, settled, piece.delivered)
+    if divided:
+        made.append(_despatch(ctx, order, origin, piece, divided, told[divided], AdviceStatus.CORRECTED))
     sent = min(piece.despatched, piece.quantity) if piece.state not in DEAD else 0
     new = sent - sum(told.values())
-    if new > 0:
-        number = _unused(f"{name}{sent}", {event.reference for event in ours})
-        told[number] = new
-        made.append(_despatch(ctx, order, origin, piece, number, new, AdviceStatus.ORIGINAL))
+    while new > 0:
+        # What has arrived by now is told apart from what has not.
+        reach = sum(told.values())
+        part = piece.delivered - reach if 0 < piece.delivered - reach < new else new
+        number = _unused(f"{name}{reach + part}", {*told, *(event.reference for event in ours)})
+        told[number] = part
+        new -= part
+        made.append(_despatch(ctx, order, origin, piece, number, part, AdviceStatus.ORIGINAL))
     for number in reversed(list(told)):
         if new >= 0 or not told[number]:
             continue
@@ -211,6 +220,22 @@ def _goods(
         made.append(_despatch(ctx, order, origin, piece, number, left or told[number], status))
     made += _arrivals(ctx, order, origin, events, told, piece.delivered, sent - failed)
     return made
+
+
+def _divided(told: dict[str, int], settled: Collection[str], delivered: int) -> str:
+    """The advice of which a part has arrived, cut to that part in `told`; "" for none.
+
+    What our sources sent in several goes may be told as one; the rest is then told by an advice of its own, so that
+    what has arrived shows at once.
+    """
+    reach = 0
+    for number, quantity in told.items():
+        arrived = delivered - reach
+        reach += quantity
+        if 0 < arrived < quantity and number not in settled:
+            told[number] = arrived
+            return number
+    return ""
 
 
 def _arrivals(
