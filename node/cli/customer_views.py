@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -43,7 +43,10 @@ def _order(output: Output, one: Result) -> None:
             ("customer order", one["number"]),
             ("channel", one["channel"]),
             ("kind", _words(one["kind"].lower())),
-            ("customer", one["customer"] + (f" ({one['customer_orders']} orders)" if one["customer_orders"] else "")),
+            (
+                "customer",
+                one["customer"] + (f" (its {one['customer_orders']} orders)" if one["customer_orders"] > 1 else ""),
+            ),
             ("from", one["origin_partner_name"] or one["origin_partner"]),
             (
                 "to",
@@ -133,6 +136,15 @@ def _decision(output: Output, one: Result) -> None:
         )
 
 
+def _sum(lines: Sequence[Result], name: str) -> str:
+    """A figure of all lines together, unit by unit; the components of a kit are in it as kits."""
+    sums: dict[str, Decimal] = {}
+    for line in lines:
+        if not line["parent_line"]:
+            sums[line["unit"]] = sums.get(line["unit"], Decimal(0)) + Decimal(line[name])
+    return " + ".join(f"{figure.normalize():f} {unit}" for unit, figure in sums.items())
+
+
 def _found(output: Output, told: Result) -> None:
     """Customer orders, one to a line."""
     output.table(
@@ -144,7 +156,7 @@ def _found(output: Output, told: Result) -> None:
                 one["customer"],
                 _words(one["kind"].lower()),
                 _words(one["state"]),
-                *(" + ".join(f"{line[name]} {line['unit']}" for line in one["lines"]) for name in FIGURES),
+                *(_sum(one["lines"], name) for name in FIGURES),
                 shown(
                     list(
                         dict.fromkeys(

@@ -98,10 +98,11 @@ def _line(
     below = [piece for piece in pieces if piece.line_id in parts]
     sums = balance(line, [*own, *below], lines)
     promised = sorted(piece.promised_on for piece in [*own, *below] if piece.promised_on and piece.state not in DEAD)
+    all_promised = all(piece.promised_on for piece in [*own, *below] if piece.state == "back_ordered")
     return {
         "line_id": line.line_id,
         "item": line.gtin or line.seller_number or line.buyer_number or line.description,
-        "description": line.description,
+        "description": line.description or (f"component of line {line.parent_line}" if line.parent_line else ""),
         "unit": line.unit,
         "parent_line": line.parent_line,
         "need_on": line.need_on,
@@ -112,7 +113,7 @@ def _line(
         "cancelled": told(sums["cancelled"]),
         "open": told(sums["open"]),
         "cancel_asked": told(line.cancel_asked),
-        "complete_on": promised[-1] if promised else None,
+        "complete_on": promised[-1] if promised and all_promised and not sums["open"] else None,
         "pieces": [_piece(piece, names, numbers) for piece in own],
     }
 

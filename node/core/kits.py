@@ -76,7 +76,7 @@ def exploded(
                     gtin=_gtin_of(part.item_key),
                     seller_number=part.number,
                     buyer_number="",
-                    description=f"component of line {line.line_id}",
+                    description="",
                     quantity=kits * part.quantity // ONE,
                     unit=part.unit,
                     price=None,
