@@ -230,17 +230,26 @@ class Client:
         self._connection = connection
 
     def call(self, operation: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
-        self._connection.sendall(_line({"operation": operation, "arguments": arguments}))
-        with self._connection.makefile("rb") as lines:
-            for line in lines:
-                answer = json.loads(line)
-                if "progress" in answer:
-                    progress(answer["progress"])
-                elif "error" in answer:
-                    raise error_from_fields(answer["error"])
-                else:
-                    return answer["result"]
+        for line in self._lines(_line({"operation": operation, "arguments": arguments})):
+            answer = json.loads(line)
+            if "progress" in answer:
+                progress(answer["progress"])
+            elif "error" in answer:
+                raise error_from_fields(answer["error"])
+            else:
+                return answer["result"]
         raise UnavailableError("the node ended before it answered", hint="look at its log, then try again")
+
+    def _lines(self, request: bytes) -> Iterator[bytes]:
+        """The node's lines. Only its own connection may fail here: a reader of ours that has gone is another matter."""
+        try:
+            self._connection.sendall(request)
+            with self._connection.makefile("rb") as lines:
+                yield from lines
+        except ConnectionError:
+            raise UnavailableError(
+                "the node has closed the connection", hint="look at its log, then try again"
+            ) from None
 
 
 @contextlib.contextmanager
@@ -256,9 +265,4 @@ def connected(home: Path) -> Iterator[Client | None]:
             return
         except PermissionError:
             raise ConfigError(f"{path}: belongs to another user", hint="run the command as the node's user") from None
-        try:
-            yield Client(connection)
-        except ConnectionError:
-            raise UnavailableError(
-                "the node has closed the connection", hint="look at its log, then try again"
-            ) from None
+        yield Client(connection)

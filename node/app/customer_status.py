@@ -18,28 +18,38 @@ from node.core.sourcing.problem import Problem
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["find", "one", "show", "stuck", "why"]
+__all__ = ["find", "named", "one", "show", "stuck", "why"]
 
 LIMIT = 10_000
 _FOR = {"back_ordered": "supply", "ready": "the customer"}
 _WAITS = ("holding", "ordering", "in_doubt", "ordered", "waiting_human", "cancelling", "back_ordered", "ready")
 
 
+def named(tx: Transaction, name: str) -> list[CustomerOrderRow]:
+    """The customer orders of this number; CHANNEL:NUMBER names the one of that channel."""
+    rows = tx.customer_orders.numbered(name)
+    channel, colon, number = name.partition(":")
+    if rows or not colon:
+        return rows
+    return [row for row in tx.customer_orders.numbered(number) if row.channel == channel]
+
+
 def one(tx: Transaction, number: str, channel: str | None = None) -> CustomerOrderRow:
     """The customer order of this number. Raises RefusedError when there is none, or several channels have one."""
-    rows = [row for row in tx.customer_orders.numbered(number) if channel is None or row.channel == channel]
+    rows = [row for row in named(tx, number) if channel is None or row.channel == channel]
     if not rows:
         hint = "`hansa order find` shows those that there are."
         raise RefusedError(f"no customer order {number!r} is known", code="unknown-order", hint=hint)
     if len(rows) > 1:
         channels = ", ".join(row.channel for row in rows)
-        raise RefusedError(f"{number!r} is an order of several channels: {channels}", code="ambiguous")
+        hint = f"say which: {rows[0].channel}:{number}"
+        raise RefusedError(f"{number!r} is an order of several channels: {channels}", code="ambiguous", hint=hint)
     return rows[0]
 
 
 def show(tx: Transaction, ctx: Context, number: str) -> list[dict[str, Any]]:
     """Every customer order of this number, piece by piece; of one that was put together with another, that one too."""
-    rows = tx.customer_orders.numbered(number)
+    rows = named(tx, number)
     into = [row.merged_into for row in rows if row.merged_into is not None]
     rows += [row for row in tx.customer_orders.get(into).values() if row not in rows] if into else []
     return [_told(tx, row, whole=True) for row in rows]

@@ -20,6 +20,7 @@ from node.core.document.common import DocumentHeader, DocumentKey, ItemRef
 from node.core.document.order import ScheduleOutcome
 from node.core.document.reservation import ReservationOutcome, ReservationResponse, ReservationResponseLine
 from node.core.quantity import Quantity
+from node.errors import RefusedError
 from tests.carrier_server import carrier_server
 from tests.companies import Company, connect
 from tests.customers import (
@@ -291,3 +292,17 @@ def test_what_is_refused_leaves_nothing(shop: Company) -> None:
     assert balanced(shop, much)["live"] + balanced(shop, small).get("live", 0) == 10
     assert taken(shop) == 10
     assert state(shop, small).state in ("active", "waiting")
+
+
+def test_one_number_in_two_channels_is_told_apart_by_its_channel(shop: Company) -> None:
+    put(shop, 10)
+    capture(shop, an_order("C1", 2))
+    other = capture(shop, an_order("C1", 3, channel="phone", customer="other"))
+    settle(shop)
+    with pytest.raises(RefusedError, match="several channels") as told:
+        shop.read(lambda tx: customer_status.one(tx, "C1"))
+    assert told.value.hint == "say which: web:C1"
+    assert shop.read(lambda tx: customer_status.one(tx, "phone:C1")).customer_order_id == other
+    assert [one["channel"] for one in shop.read(lambda tx: customer_status.show(tx, shop.ctx, "phone:C1"))] == ["phone"]
+    with pytest.raises(RefusedError, match="no customer order"):
+        shop.read(lambda tx: customer_status.one(tx, "fax:C1"))

@@ -108,7 +108,7 @@ def _asked_for(tx: Transaction, number: str, partner: str | None) -> CustomerOrd
     """The customer order that this number names, where no partner is named and no partner order has it."""
     if partner is not None or not number:
         return None
-    rows = tx.customer_orders.numbered(number)
+    rows = customer_status.named(tx, number)
     if not rows or any(row.number == number for row in tx.orders.search(number=number, limit=100)):
         return None
     return customer_status.one(tx, number)
