@@ -7,6 +7,7 @@ up where there is none. They are sourced over 2 to 50 places: warehouses, stores
 * one by one: each order alone, every place that has an item has enough of it. Costs and splits beside the baselines'.
 * short: the same with places that have about one order's worth, so that lines are split; each order on the same stock.
 * waves: orders that compete for little stock, solved together, beside the same orders one after another.
+* one node: orders captured, sourced, held and ordered end to end in one node with its store on disk, and promises.
 * scarce: a season of single-line orders whose stock just lasts; what is closed of the gap to the clairvoyant, with
   orders in random order, and as they came.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -30,10 +32,12 @@ from node.core.sourcing.solve import solve
 from node.runtime.memory import calm_collector
 from scripts.benching.machine import facts, figures, percentile, show
 from scripts.benching.sourcing_baselines import BASELINES
+from scripts.benching.sourcing_node import measure_node
 from scripts.benching.sourcing_scarce import measure_scarce
 from scripts.benching.sourcing_world import Basket, World, generated_orders, make_world, retail_orders
 
 PLACES = (2, 5, 10, 20, 50)
+NODE_PLACES = (2, 10, 50)
 WAVE = 20
 WAVE_GAP = 0.005
 LINES_SMALL = 100
@@ -164,6 +168,7 @@ def goals_of(found: dict[str, Any]) -> list[tuple[str, float, str, float]]:
     cost = min(one["cost_over_ours"]["nearest"] for one in singles)
     return [
         *goals,
+        *goals_of_nodes(found["one_node"]),
         ("orders at the proved optimum, share", min(one["proved_optimal"] for one in singles), "at least", 1.0),
         ("splits fewer than nearest-first, share", 1 - ours / nearest if nearest else 0.0, "at least", 0.25),
         ("nearest-first's cost over ours, least of all sizes", cost, "at least", 1.0),
@@ -171,8 +176,30 @@ def goals_of(found: dict[str, Any]) -> list[tuple[str, float, str, float]]:
     ]
 
 
+def measure_nodes(baskets: Sequence[Basket], places: Sequence[int], report: Report) -> list[dict[str, Any]]:
+    """The same orders through one node with its store, in a temporary folder for each number of places."""
+    found = []
+    for count in places:
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(measure_node(Path(folder), baskets, count, report))
+    return found
+
+
+def goals_of_nodes(found: Sequence[dict[str, Any]]) -> list[tuple[str, float, str, float]]:
+    """What is to be reached in one node's process."""
+    goals: list[tuple[str, float, str, float]] = []
+    for one in found:
+        where = f"one node, {one['places']} places"
+        goals.append((f"{where}: lines/s from capture to ordered", one["many"]["lines_per_s"], "at least", 500.0))
+        goals.append((f"{where}: p99 of one order's sources, ms", one["choice"]["wall"]["p99_ms"], "under", 20.0))
+        if one["promise"]:
+            goals.append((f"{where}: p99 of a promise, ms", one["promise"]["wall"]["p99_ms"], "under", 20.0))
+        goals.append((f"{where}: what does not add up", len(one["faults"]), "under", 1.0))
+    return goals
+
+
 def measure(baskets: Sequence[Basket], *, quick: bool, report: Report) -> dict[str, Any]:
-    """All sections. What runs through a node and its store is measured elsewhere."""
+    """All sections."""
     places = (2, 10, 50) if quick else PLACES
     some = baskets[: len(baskets) // 4]
     limit = 1.0
@@ -185,6 +212,7 @@ def measure(baskets: Sequence[Basket], *, quick: bool, report: Report) -> dict[s
             measure_singles(some, count, plenty=False, optimum_seconds=limit, report=report) for count in places[1:]
         ],
         "waves": [measure_waves(some, count, seconds=5.0, report=report) for count in places[1:-1]],
+        "one_node": measure_nodes(baskets, NODE_PLACES[1:] if quick else NODE_PLACES, report),
         "scarce": season(shuffled=True, report=partial(report, "scarce season")),
         "scarce_as_they_came": season(shuffled=False, report=partial(report, "scarce season, as they came")),
     }
@@ -214,7 +242,7 @@ def main() -> int:
         found = {"orders_from": source} | measure(baskets, quick=arguments.quick, report=report)
     result = {"benchmark": "sourcing", "machine": machine, "figures": found}
     show("sourcing", result, goals_of(found), as_json=arguments.json)
-    return 0
+    return 1 if any(one["faults"] for one in found["one_node"]) else 0
 
 
 if __name__ == "__main__":

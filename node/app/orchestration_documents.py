@@ -139,8 +139,10 @@ def _personal(tx: Transaction, order: CustomerOrderRow, piece: PieceRow) -> Pers
     found = customer_orders.personal_of(tx, order)
     if found is None or not found.entries:
         return None
-    key = customer_orders.body_of(tx, order).personal_key
-    chosen = [one for one in found.entries if one.key == key] or list(found.entries[:1])
+    chosen = found.entries[:1]
+    if len(found.entries) > 1:
+        key = customer_orders.body_of(tx, order).personal_key
+        chosen = tuple(one for one in found.entries if one.key == key) or chosen
     return PersonalData(entries=tuple(replace(one, key=one.key or "ship-to") for one in chosen[:1]))
 
 

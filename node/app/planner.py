@@ -24,6 +24,10 @@ from node.ports import Store, Transaction
 __all__ = ["Choice", "choose"]
 
 SECOND = 1_000_000
+ALONE_SECONDS = 0.5
+"""So long the best sources of one order by itself are looked for; then the best found count, and the gap is told.
+Others wait meanwhile: one order in a hundred that is hard to prove must not hold up the rest."""
+WAVE_SECONDS = 5.0
 AVOID_SECONDS = 86_400
 """How long a source that failed a line is not asked for it again."""
 
@@ -93,7 +97,8 @@ def _gather(tx: Transaction, ctx: Context, ids: Sequence[int], rule_set: RuleSet
     wanted = [one for customer_order_id in ids if (one := _wanted(tx, ctx, customer_order_id)) is not None]
     if not wanted:
         return None
-    gathered = sourcing.gather(tx, ctx, wanted, rule_set=rule_set)
+    seconds = ALONE_SECONDS if len(wanted) == 1 else WAVE_SECONDS
+    gathered = sourcing.gather(tx, ctx, wanted, rule_set=rule_set, seconds=seconds)
     return replace(gathered, problem=_narrowed(gathered.problem, [one.order for one in wanted]))
 
 

@@ -348,7 +348,9 @@ def _of_goods(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
         said.append(Happened("delivery_undone", piece.delivered - arrived, ""))
     elif arrived > piece.delivered:
         said.append(Happened("arrived", arrived - piece.delivered, ""))
-    piece = _sent(piece, fact, said)._replace(delivered=arrived)
+    piece = _sent(piece, fact, said)
+    if arrived != piece.delivered:
+        piece = piece._replace(delivered=arrived)
     if not piece.quantity:
         return piece
     if arrived >= piece.quantity:
@@ -372,7 +374,10 @@ def _sent(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:
         sent = min(fact.despatched, piece.quantity) - min(piece.despatched, piece.quantity)
         if sent > 0:
             said.append(Happened("sent", sent, fact.tracking))
-    return piece._replace(despatched=fact.despatched, tracking=fact.tracking or piece.tracking)
+    tracking = fact.tracking or piece.tracking
+    if (fact.despatched, tracking) == (piece.despatched, piece.tracking):
+        return piece
+    return piece._replace(despatched=fact.despatched, tracking=tracking)
 
 
 def _of_inbound(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRow:

@@ -19,34 +19,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from node import config
-from node.app import customer_orders, exchange, inventory, ledger, planner, promising
+from node.app import customer_orders, ledger, planner, promising
 from node.app.advancing import advance
 from node.app.context import Context
-from node.clock import SystemClock, SystemRandom
 from node.core.document.common import (
     Address,
-    DocumentHeader,
-    ItemRef,
     PersonalData,
     PersonalEntry,
-    Price,
 )
-from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind
+from node.core.document.customer import CustomerOrder
 from node.core.fulfilment import balance
 from node.core.item_key import GTIN_PREFIX
-from node.core.money import Money
 from node.core.piece_state import DEAD
-from node.core.promise_rows import ItemPriceRow
-from node.core.quantity import Quantity, to_scaled
-from node.core.rows import StockRow
 from node.core.sourcing.solve import solve
-from node.keyring import Keyring, verify
 from node.ports import Transaction
-from node.store.database import Database, open_store
-from scripts.benching.companies import make_homes
 from scripts.benching.machine import figures, percentile
-from scripts.benching.sourcing_world import Basket, World, make_world
+from scripts.benching.sourcing_trade import Company, Trade, make_trade, send
+from scripts.benching.sourcing_world import Basket
 
 __all__ = ["faults", "measure_node"]
 
@@ -72,27 +61,6 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class Company:
-    """One company's node without its shell: a store on disk, keys, settings."""
-
-    home: Path
-    partner_id: str
-    ctx: Context
-    store: Database
-
-    @classmethod
-    def open(cls, home: Path, partner_id: str) -> Company:
-        """Read its settings and open its store."""
-        loaded = config.load(home)
-        ctx = Context(SystemClock(), SystemRandom(), Keyring(home / "keys"), verify, loaded)
-        return cls(home, partner_id, ctx, open_store(loaded.database_url))
-
-    def do(self, use_case: Callable[..., Result], *args: Any) -> Result:
-        """A use case in a transaction of its own, durable when this returns."""
-        return self.store.write(lambda tx: use_case(tx, self.ctx, *args))
-
-
-@dataclass(slots=True)
 class Stages:
     """Processor time and wall time of our node, by stage, in seconds."""
 
@@ -110,207 +78,6 @@ class Stages:
             self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - begun
 
 
-@dataclass(slots=True)
-class Trade:
-    """The world as nodes: our shop, its suppliers, and the orders to come."""
-
-    shop: Company
-    suppliers: dict[str, Company]
-    orders: list[CustomerOrder]
-    gtins: dict[str, str]
-    sources: dict[str, int]
-    """In how many places each item is, by GTIN."""
-
-    def close(self) -> None:
-        """Close every store."""
-        for one in (self.shop, *self.suppliers.values()):
-            one.store.close()
-
-
-# --- the world --------------------------------------------------------------------------------------------------------
-
-
-def make_trade(folder: Path, baskets: Sequence[Basket], places: int, report: Callable[[int, int], None]) -> Trade:
-    """Homes, cards, figures and prices: own sites and one supplier company for each supplier's place."""
-    from scripts.bench_sourcing import POLICY
-
-    world = make_world(baskets, places=places, seed=places, plenty=True, policy=POLICY)
-    _only_suppliers(world)
-    names = {one.source_id: f"supplier{at}" for at, one in enumerate(world.sources) if one.partner_id}
-    homes = make_homes(folder, {"shop": BASE, **dict.fromkeys(names.values(), SUPPLIER)})
-    home, own = homes["shop"]
-    ids = {source_id: homes[name][1] for source_id, name in names.items()}
-    (home / config.FILE_NAME).write_text(BASE + FREIGHT + _sites(world, ids))
-    (home / "places.txt").write_text(_places(world))
-    shop = Company.open(home, own)
-    suppliers = {source_id: Company.open(*homes[name]) for source_id, name in names.items()}
-    gtins = {item: _gtin(at) for at, item in enumerate(sorted(world.supplies))}
-    for one in suppliers.values():
-        _connect(shop, one)
-    for done, (source_id, holder) in enumerate([("", shop), *suppliers.items()], 1):
-        _put_figures(world, source_id, holder, gtins)
-        if source_id:
-            _connect(shop, holder)
-        report(done, len(suppliers) + 1)
-    shop.do(_put_prices, world, ids, gtins)
-    sources = {gtins[item]: len(supplies) for item, supplies in world.supplies.items()}
-    orders = _orders(world, baskets, gtins)
-    return Trade(shop, {one.partner_id: one for one in suppliers.values()}, orders, gtins, sources)
-
-
-def _only_suppliers(world: World) -> None:
-    """Three items in ten are in no own site, where a supplier has them: what a shop sells and does not keep."""
-    for at, (item, supplies) in enumerate(sorted(world.supplies.items())):
-        theirs = [one for one in supplies if not one.source_id.startswith("|")]
-        if at % 10 < 3 and theirs:
-            world.supplies[item] = theirs
-
-
-def _gtin(number: int) -> str:
-    digits = f"400{number:09d}"
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits))
-    return digits + str(-total % 10)
-
-
-def _code(at: int) -> str:
-    return f"{10_000 + at}"
-
-
-def _sites(world: World, ids: dict[str, str]) -> str:
-    found = []
-    for at, one in enumerate(world.sources):
-        name = f"{ids[one.source_id]}|{one.location}" if one.partner_id else one.location
-        found.append(
-            f'[sites."{name}"]\nkind = "{one.kind}"\ncountry = "GB"\npostal_code = "{_code(at)}"\n'
-            f"handling_per_order = {one.handling_per_order}\nhandling_per_line = {one.handling_per_line}\n"
-            f"handling_per_unit = {one.handling_per_unit}\nlead_days = {1 if one.partner_id else 0}\n"
-        )
-    return "".join(found)
-
-
-def _places(world: World) -> str:
-    """Where sites and customers are, in the form of GeoNames' tables; kilometres become degrees near the equator."""
-    rows = []
-    for at, key in enumerate([*(one.source_id for one in world.sources), *(one.order_id for one in world.orders)]):
-        x, y = world.at[key]
-        rows.append(f"GB\t{_code(at)}\tX\t\t\t\t\t\t\t{y / KM_PER_DEGREE:.4f}\t{x / KM_PER_DEGREE:.4f}\t4\n")
-    return "".join(rows)
-
-
-def _put_figures(world: World, source_id: str, holder: Company, gtins: dict[str, str]) -> None:
-    """What its ERP tells: all our own sites' figures, or a supplier's; a million pieces each."""
-    rows = []
-    at = int(holder.ctx.now().timestamp()) * ONE
-    own = {one.source_id: one.location for one in world.sources if not one.partner_id}
-    for item, supplies in world.supplies.items():
-        for one in supplies:
-            if one.source_id != source_id and (source_id or one.source_id not in own):
-                continue
-            location = one.source_id.rpartition("|")[2]
-            many = to_scaled(one.quantity)
-            rows.append(
-                StockRow(
-                    *(f"{GTIN_PREFIX}{gtins[item].zfill(14)}", "", 0, location, "", "AVAILABLE", "EXACT"),
-                    *(many, many, None, "C62", gtins[item], item, "", at, 0),
-                )
-            )
-    for first in range(0, len(rows), 10_000):
-        holder.do(inventory.put_own, rows[first : first + 10_000], "NET")
-
-
-def _put_prices(tx: Transaction, ctx: Context, world: World, ids: dict[str, str], gtins: dict[str, str]) -> None:
-    """Suppliers' prices as their lists tell them, and ours as the cost of what lies in our own sites."""
-    by_partner: dict[str, dict[str, ItemPriceRow]] = {}
-    for item, supplies in world.supplies.items():
-        key = f"{GTIN_PREFIX}{gtins[item].zfill(14)}"
-        for one in supplies:
-            partner_id = ids.get(one.source_id, "")
-            row = ItemPriceRow(
-                *(partner_id, key, 0, CURRENCY, to_scaled(one.unit_cost), ONE, "C62", "", "", ctx.now_micros())
-            )
-            by_partner.setdefault(partner_id, {})[key] = row
-    for partner_id, rows in by_partner.items():
-        tx.offers.replace_prices(partner_id, list(rows), list(rows.values()))
-
-
-def _orders(world: World, baskets: Sequence[Basket], gtins: dict[str, str]) -> list[CustomerOrder]:
-    found = []
-    first = len(world.sources)
-    for at, (customer, wanted) in enumerate(baskets):
-        lines = tuple(
-            CustomerLine(
-                line_id=str(place),
-                item=ItemRef(gtin=gtins[item], description=item),
-                quantity=Quantity(Decimal(quantity), "C62"),
-                price=Price(amount=Money(price, CURRENCY)),
-            )
-            for place, (item, quantity, price) in enumerate(wanted, 1)
-            if world.supplies[item]
-        )
-        if not lines:
-            continue  # nobody has anything of it
-        found.append(
-            CustomerOrder(
-                header=DocumentHeader(number=f"C{at:06d}"),
-                order_kind=CustomerOrderKind.SHIP_TO_HOME,
-                channel="web",
-                customer=customer,
-                country="GB",
-                postal_code=_code(first + at),
-                currency=CURRENCY,
-                lines=lines,
-            )
-        )
-    return found
-
-
-# --- links: the use cases of both nodes, without a network ------------------------------------------------------------
-
-
-@contextmanager
-def _uncounted(name: str) -> Iterator[None]:
-    yield
-
-
-def _open(shop: Company, other: Company) -> None:
-    """Both say hello; nothing waits to be sent again."""
-    for one, two in ((shop, other), (other, shop)):
-        opening = one.do(exchange.open_session, two.partner_id, two.do(exchange.hello, one.partner_id))
-        assert isinstance(opening, exchange.Opening), opening
-
-
-def _send(sender: Company, receiver: Company, stage: Callable[[str], Any], name: str, *, ours: bool) -> int:
-    """Everything that waits, one way; what is our own node's work is counted under `name`."""
-    mine, theirs = (stage, _uncounted) if ours else (_uncounted, stage)
-    sent = 0
-    after = sender.store.read(lambda tx: _sent_to(tx, receiver.partner_id))
-    while True:
-        with mine(name):
-            formed = sender.do(exchange.next_batch, receiver.partner_id, after)
-        if formed is None:
-            return sent
-        batch, after = formed
-        with theirs(name):
-            taken = receiver.do(exchange.take_batch, sender.partner_id, batch)
-        assert isinstance(taken, exchange.Taken), taken
-        with mine(name):
-            refused = sender.do(exchange.take_receipt, receiver.partner_id, taken.receipt)
-        assert refused is None, refused
-        sent += len(batch.entries)
-
-
-def _sent_to(tx: Transaction, partner_id: str) -> int:
-    row = tx.links.get(partner_id, "out")
-    assert row is not None
-    return row.number
-
-
-def _connect(shop: Company, other: Company) -> None:
-    _open(shop, other)
-    while _send(shop, other, _uncounted, "", ours=True) + _send(other, shop, _uncounted, "", ours=False):
-        pass
-
-
 # --- orders end to end ------------------------------------------------------------------------------------------------
 
 
@@ -325,8 +92,8 @@ def run_orders(trade: Trade, orders: Sequence[CustomerOrder], stage: Stages) -> 
         sent = 0
         for partner_id in sorted(wake):
             other = trade.suppliers[partner_id]
-            sent += _send(shop, other, stage, "send requests", ours=True)
-            _send(other, shop, stage, "take grants", ours=False)
+            sent += send(shop, other, stage, "send requests", ours=True)
+            send(other, shop, stage, "take grants", ours=False)
         with stage("order"):
             wake = _advance(shop) if sent else set()
     return ids
@@ -394,7 +161,7 @@ def _partner_orders(tx: Transaction) -> int:
 def _send_orders(trade: Trade, stage: Stages) -> None:
     """The orders leave and are receipted."""
     for other in trade.suppliers.values():
-        _send(trade.shop, other, stage, "send orders", ours=True)
+        send(trade.shop, other, stage, "send orders", ours=True)
 
 
 def measure_alone(trade: Trade, orders: Sequence[CustomerOrder], report: Callable[[int, int], None]) -> dict[str, Any]:
