@@ -22,6 +22,7 @@ __all__ = ["find", "named", "one", "show", "stuck", "why"]
 
 LIMIT = 10_000
 _FOR = {"back_ordered": "supply", "ready": "the customer"}
+_WHY = {"back_ordered": "nobody can send it now"}
 _WAITS = ("holding", "ordering", "in_doubt", "ordered", "waiting_human", "cancelling", "back_ordered", "ready")
 
 
@@ -173,7 +174,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
                     **base,
                     "state": piece.state,
                     "waits_for": _FOR.get(piece.state, waits_for),
-                    "what": piece.reason,
+                    "what": piece.reason or _WHY.get(piece.state, ""),
                     "quantity": customer_view.told(piece.quantity),
                     "line_id": piece.line_id,
                     "since": customer_view.when(piece.at),
