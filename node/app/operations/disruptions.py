@@ -49,6 +49,8 @@ def send(
     word = kind.upper()
     if word not in DisruptionKind.__members__ or word in ("UNSPECIFIED", "RECOVERED"):
         raise RefusedError(f"{kind!r}: delay, shortage, capacity or closure was expected", code="bad-argument")
+    if days_late < 0:
+        raise RefusedError(f"days late: {days_late} was given, 1 or more was expected", code="bad-argument")
     today = host.ctx.now().date()
 
     def use_case(tx: Transaction) -> dict[str, Any]:
