@@ -97,10 +97,11 @@ class Sites:
         self._leads: list[LeadTimeRow] = tx.performance.lead_times(list(partners)) if partners else []
         self._loads: dict[date, dict[tuple[str, str], Decimal]] = {}
         self._credits: dict[str, Decimal | None] = {}
+        self._settings: dict[tuple[str, str], SiteSettings | None] = {}
 
     def source(self, partner_id: str, location: str) -> Source:
         """The place as sourcing sees it."""
-        site = site_settings(self._ctx, partner_id, location)
+        site = self._settings_of(partner_id, location)
         known = site or SiteSettings(weekdays=(1, 2, 3, 4, 5, 6, 7))
         terms = self._terms_of(partner_id)
         lead = self._lead_days(partner_id, location, known, terms)
@@ -129,7 +130,7 @@ class Sites:
 
     def kind(self, partner_id: str, location: str) -> str:
         """Warehouse, store, supplier or logistics: as it is set, else by whose it is."""
-        site = site_settings(self._ctx, partner_id, location)
+        site = self._settings_of(partner_id, location)
         return (site.kind if site else "") or ("supplier" if partner_id else "warehouse")
 
     def _room(
@@ -157,13 +158,20 @@ class Sites:
 
     def sends(self, partner_id: str, location: str) -> bool:
         """Whether goods are sent from there."""
-        site = site_settings(self._ctx, partner_id, location)
+        site = self._settings_of(partner_id, location)
         return site is None or site.ships
 
     def collects(self, partner_id: str, location: str) -> bool:
         """Whether customers can collect there; a place that nothing is set for may be collected at."""
-        site = site_settings(self._ctx, partner_id, location)
+        site = self._settings_of(partner_id, location)
         return site is None or site.collect
+
+    def _settings_of(self, partner_id: str, location: str) -> SiteSettings | None:
+        """What is set for a place, found once: there may be as many entries as places."""
+        place = (partner_id, location)
+        if place not in self._settings:
+            self._settings[place] = site_settings(self._ctx, partner_id, location)
+        return self._settings[place]
 
     def _terms_of(self, partner_id: str) -> TradeTerms | None:
         row = self._partners.get(partner_id)
