@@ -119,70 +119,13 @@ def set_up(folder: Path, trade: Trade, report: Callable[[str], None]) -> Network
 def _companies(folder: Path, exclusive: Sequence[str]) -> Network:
     shop, supplier, manufacturer = (folder / f"{name}-erp" for name in ("harbour", "nordwind", "atelier"))
     warehouse, carrier_port = folder / "quayside-system", _free_address().rpartition(":")[2]
-    supplier_db, manufacturer_db = supplier / "erp.sqlite", manufacturer / "erp.sqlite"
-    supplier_erp = erp_database.opened(supplier_db)
+    supplier_erp = erp_database.opened(supplier / "erp.sqlite")
     return Network(
         folder,
-        Company(
-            "Harbour Gifts",
-            RETAILER,
-            folder / "retailer",
-            _settings(
-                listen=_free_address(),
-                adapter='kind = "csv"',
-                documents=("Order", "OrderResponse", "DespatchAdvice", "Invoice", "CreditNote"),
-                options=f'folder = "{shop / "exchange"}"\nready = "done"\nmappings = ["mappings/shop.toml"]',
-                sharing=[(SUPPLIER, "exact")],
-                rules=settings.retailer(SUPPLIER, MANUFACTURER, LOGISTICS, f"http://127.0.0.1:{carrier_port}/quotes"),
-            ),
-            ["scripts.demonstration.erp_retailer", str(shop)],
-        ),
-        Company(
-            "Nordwind Wholesale",
-            SUPPLIER,
-            folder / "supplier",
-            _settings(
-                adapter='kind = "sql"',
-                documents=(
-                    "Order",
-                    "OrderCancellation",
-                    "OrderChange",
-                    "ReceivingAdvice",
-                    "ReturnAnnouncement",
-                    "ReplenishmentResponse",
-                ),
-                options=f'url = "sqlite:///{supplier_db}"\nmappings = ["mappings/erp.toml"]',
-                sharing=[(RETAILER, "exact"), (MANUFACTURER, "yes_no")],
-                rules=[*_rules(supplier_erp), *settings.supplier(MANUFACTURER)],
-            ),
-            ["scripts.demonstration.erp_supplier", str(supplier_db)],
-        ),
-        Company(
-            "Atelier Meuble",
-            MANUFACTURER,
-            folder / "manufacturer",
-            _settings(
-                listen=_free_address(),
-                adapter='kind = "sql"',
-                documents=("ReplenishmentRequest", "Order"),
-                options=f'url = "sqlite:///{manufacturer_db}"\nmappings = ["mappings/erp.toml"]',
-                before=settings.hidden(exclusive, RETAILER),
-                sharing=[(RETAILER, "exact"), (SUPPLIER, "exact")],
-            ),
-            ["scripts.demonstration.erp_manufacturer", str(manufacturer_db)],
-        ),
-        Company(
-            "Quayside Logistics",
-            LOGISTICS,
-            folder / "logistics",
-            _settings(
-                adapter='kind = "jsonl"',
-                documents=("Order",),
-                options=f'folder = "{warehouse / "exchange"}"\nready = "done"\ndocuments = ["Order"]',
-                sharing=[(RETAILER, "exact")],
-            ),
-            ["scripts.demonstration.second_act.third_party", str(warehouse)],
-        ),
+        _retailer(folder, shop, carrier_port),
+        _supplier(folder, supplier / "erp.sqlite", supplier_erp),
+        _manufacturer(folder, manufacturer / "erp.sqlite", exclusive),
+        _logistics(folder, warehouse),
         Process(
             "Swift Parcel's quotes",
             ["-m", "scripts.demonstration.second_act.carrier", str(folder / "carrier"), carrier_port],
@@ -190,8 +133,80 @@ def _companies(folder: Path, exclusive: Sequence[str]) -> Network:
         ),
         erp_database.opened(shop / "ledger.sqlite"),
         supplier_erp,
-        erp_database.opened(manufacturer_db),
+        erp_database.opened(manufacturer / "erp.sqlite"),
         erp_database.opened(warehouse / "warehouse.sqlite"),
+    )
+
+
+def _retailer(folder: Path, shop: Path, carrier_port: str) -> Company:
+    return Company(
+        "Harbour Gifts",
+        RETAILER,
+        folder / "retailer",
+        _settings(
+            listen=_free_address(),
+            adapter='kind = "csv"',
+            documents=("Order", "OrderResponse", "DespatchAdvice", "Invoice", "CreditNote"),
+            options=f'folder = "{shop / "exchange"}"\nready = "done"\nmappings = ["mappings/shop.toml"]',
+            sharing=[(SUPPLIER, "exact")],
+            rules=settings.retailer(SUPPLIER, MANUFACTURER, LOGISTICS, f"http://127.0.0.1:{carrier_port}/quotes"),
+        ),
+        ["scripts.demonstration.erp_retailer", str(shop)],
+    )
+
+
+def _supplier(folder: Path, database: Path, erp: sqlite3.Connection) -> Company:
+    return Company(
+        "Nordwind Wholesale",
+        SUPPLIER,
+        folder / "supplier",
+        _settings(
+            adapter='kind = "sql"',
+            documents=(
+                "Order",
+                "OrderCancellation",
+                "OrderChange",
+                "ReceivingAdvice",
+                "ReturnAnnouncement",
+                "ReplenishmentResponse",
+            ),
+            options=f'url = "sqlite:///{database}"\nmappings = ["mappings/erp.toml"]',
+            sharing=[(RETAILER, "exact"), (MANUFACTURER, "yes_no")],
+            rules=[*_rules(erp), *settings.supplier(MANUFACTURER)],
+        ),
+        ["scripts.demonstration.erp_supplier", str(database)],
+    )
+
+
+def _manufacturer(folder: Path, database: Path, exclusive: Sequence[str]) -> Company:
+    return Company(
+        "Atelier Meuble",
+        MANUFACTURER,
+        folder / "manufacturer",
+        _settings(
+            listen=_free_address(),
+            adapter='kind = "sql"',
+            documents=("ReplenishmentRequest", "Order"),
+            options=f'url = "sqlite:///{database}"\nmappings = ["mappings/erp.toml"]',
+            before=settings.hidden(exclusive, RETAILER),
+            sharing=[(RETAILER, "exact"), (SUPPLIER, "exact")],
+        ),
+        ["scripts.demonstration.erp_manufacturer", str(database)],
+    )
+
+
+def _logistics(folder: Path, warehouse: Path) -> Company:
+    return Company(
+        "Quayside Logistics",
+        LOGISTICS,
+        folder / "logistics",
+        _settings(
+            adapter='kind = "jsonl"',
+            documents=("Order",),
+            options=f'folder = "{warehouse / "exchange"}"\nready = "done"\ndocuments = ["Order"]',
+            sharing=[(RETAILER, "exact")],
+        ),
+        ["scripts.demonstration.second_act.third_party", str(warehouse)],
     )
 
 

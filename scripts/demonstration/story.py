@@ -138,16 +138,16 @@ class Story:
         self.console.print(f"Back, and caught up {time.monotonic() - began:.1f} s after its start.")
 
     def _late_piece(self) -> None:
-        """An order of which a piece is not there yet."""
+        """An order of which a piece is not there yet; one of which a part has left, where there is one by now."""
         query = (
-            "SELECT number, COUNT(*) AS lines FROM line_status s GROUP BY number"
-            " HAVING SUM(back_ordered) > 0 AND SUM(accepted) > 0"
-            " AND EXISTS (SELECT 1 FROM despatches d WHERE d.order_number = s.number)"
-            " ORDER BY ABS(lines - 5), number LIMIT 1"
+            "SELECT number, COUNT(*) AS lines,"
+            " EXISTS (SELECT 1 FROM despatches d WHERE d.order_number = s.number) AS left_in_part"
+            " FROM line_status s GROUP BY number"
+            " ORDER BY SUM(back_ordered) > 0 AND SUM(accepted) > 0 DESC, left_in_part DESC, ABS(lines - 5), number"
+            " LIMIT 1"
         )
-        shop = self.network.shop
-        self.network.wait("an order of which a part has left", lambda: bool(shop.execute(query).fetchone()), 60)
-        self._command(self.network.retailer, "order", "show", str(shop.execute(query).fetchone()["number"]))
+        found = self.network.shop.execute(query).fetchone()
+        self._command(self.network.retailer, "order", "show", str(found["number"]))
 
     def _drain(self) -> None:
         """Let everything that is on its way arrive; the bar counts pieces invoiced."""

@@ -25,6 +25,7 @@ CROWD = 36
 CROWD_ITEMS = 24
 CROWD_LINES_MAX = 3
 CROWD_PIECES_MAX = 12
+CHEAP = Decimal(2)  # GBP a piece
 IN_STORE = 5
 RECEIPT = 10
 """Pieces of the item on back order that come in later: fewer than customers wait for."""
@@ -144,8 +145,14 @@ class _Making:
         return facts.pack_of(item.code, item.common) == 1 and facts.made_of(item.code) is None
 
     def _rejected(self) -> None:
-        """The wholesaler holds eight and can send five; the other three lie in a store, dearer."""
-        item = self._take("eight at the wholesaler", lambda one: self._plain(one) and self._left(one) >= 8)
+        """The wholesaler holds eight and can send five; the other three lie in a store, dearer.
+
+        What is cheap is not split from the start, however many lines the wholesaler has rejected lately.
+        """
+        item = self._take(
+            "eight cheap ones at the wholesaler",
+            lambda one: self._plain(one) and self._left(one) >= 8 and one.price <= CHEAP,
+        )
         self._on_shelves(item, MARKET=IN_STORE)
         self.plan.blocked_leaves = (item.code, 5)
         self._want("rejected", (item, 8))
