@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from node import config, stock_wire, wire
-from node.app import availability, inventory
 from node.app.context import Context
+from node.app.stock import availability, inventory
 from node.clock import SystemClock, SystemRandom
 from node.core.document.common import DocumentHeader
 from node.core.document.inventory import InventoryReport, Snapshot, StockBasis

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from node import config, wire
-from node.app import effects
-from node.app.outbox import SALT_BYTES
-from node.app.submit import Submission, submit
+from node.app.documents import effects
+from node.app.documents.submit import Submission, submit
+from node.app.links.outbox import SALT_BYTES
 from node.core import link
 from node.core.rows import DocumentRow
 from node.runtime import memory

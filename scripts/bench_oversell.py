@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from node import config
-from node.app import inventory, ledger, reservations
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.stock import inventory, ledger, reservations
 from node.core.document.common import DocumentHeader, ItemRef, LineKind
 from node.core.document.order import Order, OrderLine
 from node.core.quantity import Quantity

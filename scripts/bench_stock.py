@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from node import config
-from node.app import availability
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.stock import availability
 from node.core.decimals import SCALE
 from node.core.rows import CursorRow
 from node.runtime.memory import calm_collector

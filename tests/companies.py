@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from node.app import exchange, partners
 from node.app.context import Context
+from node.app.links import exchange, partners
 from node.config import Settings
 from node.core import link
 from node.core.rows import LinkRow, PartnerRow

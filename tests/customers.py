@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import customer_orders, inventory
-from node.app.advancing import Advanced, advance
-from node.app.submit import Submission, Submitted, submit
-from node.app.taking_over import rewanted
+from node.app.documents.submit import Submission, Submitted, submit
+from node.app.fulfilment import customer_orders
+from node.app.fulfilment.advancing import Advanced, advance
+from node.app.fulfilment.taking_over import rewanted
+from node.app.stock import inventory
 from node.config import SharingRule, SharingSettings
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow
 from node.core.document import Document
@@ -138,7 +139,7 @@ def put(company: Company, available: int, location: str = "DC1", gtin: str = GTI
 
 
 def put_figures(tx: Any, ctx: Any, rows: list[StockRow]) -> None:
-    from node.app import notices
+    from node.app.fulfilment import notices
 
     notices.supply_changed(tx, ctx, inventory.put_own(tx, ctx, rows, ""))
 

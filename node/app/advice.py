@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.app.inventory import policy_of_rules
+from node.app.stock.inventory import policy_of_rules
 from node.config import Settings
 from node.core.sharing import policy_findings
 

@@ -140,7 +140,8 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
     """Read the settings, and what they refer to."""
     path = home / config.FILE_NAME
     settings = config.load(home)
-    from node.app import advice, carriers
+    from node.app import advice
+    from node.app.sourcing import carriers
 
     settings.database_url  # noqa: B018  # raises where the secret it names is missing
     result = {
@@ -195,7 +196,7 @@ def _evidence_verify(home: Path, options: Namespace, output: Output) -> int:
     from dataclasses import asdict
 
     from node import keyring
-    from node.app import evidence
+    from node.app.links import evidence
 
     report = evidence.verify(entry.read_bytes(options.file, None), expected, keyring.verify)
     counts = ("TAKEN", "REFUSED", "HELD")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from adapters.base import Adapter
 from node import keyring
-from node.app import systems
 from node.app.context import Context
 from node.app.operations import Live
+from node.app.systems import loading
 from node.clock import SystemClock, SystemRandom
 from node.config import Settings
 from node.store.database import Database, open_store
@@ -38,8 +38,8 @@ class LocalHost:
         """The adapter of this name."""
         settings = self.ctx.settings
         one = settings.adapter(name)
-        agreed = self.store.read(lambda tx: tx.settings.get(systems.start_setting(name))) or ""
-        made = systems.open_adapter(settings, one, self.ctx.clock, start_from or agreed)
+        agreed = self.store.read(lambda tx: tx.settings.get(loading.start_setting(name))) or ""
+        made = loading.open_adapter(settings, one, self.ctx.clock, start_from or agreed)
         try:
             yield made
         finally:

@@ -10,19 +10,12 @@ from typing import Any, Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from node.app import (
-    demand,
-    disruptions,
-    erp_answers,
-    inventory,
-    ledger,
-    recurring,
-    refusals,
-    retention,
-    rotation,
-    scarcity,
-)
 from node.app.context import Context
+from node.app.fulfilment import recurring
+from node.app.links import retention, rotation
+from node.app.sourcing import scarcity
+from node.app.stock import demand, disruptions, inventory, ledger
+from node.app.systems import erp_answers, refusals
 from node.errors import HansaError
 from node.keyring import Keyring
 from node.ports import Store

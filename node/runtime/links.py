@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from node import keyring
-from node.app import cards
+from node.app.links import cards
 from node.core.card import TlsKey
 from node.core.document.common import Reason
 from node.ports import Transaction

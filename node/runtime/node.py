@@ -16,9 +16,12 @@ from typing import Any, TypeVar
 
 from adapters.base import Adapter
 from node import keyring
-from node.app import advice, exchange, inventory, operations, replenishment, systems
+from node.app import advice, operations
 from node.app.context import Context
-from node.app.exchange import Taken
+from node.app.links import exchange
+from node.app.links.exchange import Taken
+from node.app.stock import inventory, replenishment
+from node.app.systems import loading
 from node.clock import SystemClock, SystemRandom
 from node.config import Settings
 from node.control import ControlServer, Progress
@@ -79,7 +82,7 @@ class Node:
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        settings = self._settings = await asyncio.to_thread(systems.resolved, self._settings, self._clock)
+        settings = self._settings = await asyncio.to_thread(loading.resolved, self._settings, self._clock)
         self.store: Database = await asyncio.to_thread(open_store, settings.database_url)
         self._undo.callback(self.store.close)
         self.keys = keyring.Keyring(self._home / "keys", keyring.passphrase_from(os.environ))

@@ -6,9 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from node.app import recurring
-from node.app.advancing import AT_ONCE, advance
 from node.app.context import Context
+from node.app.fulfilment import recurring
+from node.app.fulfilment.advancing import AT_ONCE, advance
 from node.errors import HansaError
 from node.ports import Store
 

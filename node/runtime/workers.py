@@ -10,8 +10,8 @@ from datetime import datetime
 from time import monotonic
 
 from adapters.base import Adapter
-from node.app import erp, erp_answers, systems
 from node.app.context import Context
+from node.app.systems import erp, erp_answers, loading
 from node.config import AdapterSettings
 from node.errors import HansaError
 from node.metrics import Metrics
@@ -97,8 +97,8 @@ class AdapterWorker:
                 self._fresh = False
 
     def _open(self, start_from: str = "") -> Adapter:
-        agreed = self._store.read(lambda tx: tx.settings.get(systems.start_setting(self.name))) or ""
-        return systems.open_adapter(self._ctx.settings, self._settings, self._ctx.clock, start_from or agreed)
+        agreed = self._store.read(lambda tx: tx.settings.get(loading.start_setting(self.name))) or ""
+        return loading.open_adapter(self._ctx.settings, self._settings, self._ctx.clock, start_from or agreed)
 
     def _serve(self) -> None:
         while not self._stopping:

@@ -13,7 +13,7 @@ from node.core.document.common import Reason
 from node.ports import Store, Transaction
 
 if TYPE_CHECKING:
-    from node.app.exchange import Opening, Refusal, Taken
+    from node.app.links.exchange import Opening, Refusal, Taken
     from node.config import LimitSettings
     from node.transport.session import Session
 
@@ -62,7 +62,7 @@ class Duplex(Protocol):
 
 
 class Exchange(Protocol):
-    """The link's use cases; `node.app.exchange` is the one that runs, tests may give another."""
+    """The link's use cases; `node.app.links.exchange` is the one that runs, tests may give another."""
 
     def hello(self, tx: Transaction, ctx: Context, partner_id: str) -> link.Hello: ...
     def open_session(self, tx: Transaction, ctx: Context, partner_id: str, theirs: link.Hello) -> Opening | Refusal: ...

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from node import wire
-from node.app.exchange import Opening, Refusal, Taken
+from node.app.links.exchange import Opening, Refusal, Taken
 from node.core import link
 from node.core.document.common import Reason
 from node.errors import HansaError, RefusedError, UnavailableError

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from node import config
-from node.app import partners
 from node.app.context import Context
-from node.app.exchange import Taken
+from node.app.links import partners
+from node.app.links.exchange import Taken
 from node.clock import SystemClock, SystemRandom
 from node.core.document.order import Order
 from node.keyring import Keyring, verify

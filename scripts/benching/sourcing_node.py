@@ -19,9 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from node.app import customer_orders, ledger, planner, promising
-from node.app.advancing import advance
 from node.app.context import Context
+from node.app.fulfilment import customer_orders
+from node.app.fulfilment.advancing import advance
+from node.app.sourcing import planner
+from node.app.stock import ledger, promising
 from node.core.document.common import (
     Address,
     PersonalData,

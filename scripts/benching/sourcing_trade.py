@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from node import config
-from node.app import exchange, inventory
 from node.app.context import Context
+from node.app.links import exchange
+from node.app.stock import inventory
 from node.clock import SystemClock, SystemRandom
 from node.core.document.common import DocumentHeader, ItemRef, Price
 from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind

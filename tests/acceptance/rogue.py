@@ -15,7 +15,7 @@ import grpc
 
 from hansa.v1 import order_pb2
 from node import wire
-from node.app import cards, exchange, outbox, partners
+from node.app.links import cards, exchange, outbox, partners
 from node.core import link
 from node.core.card import TlsKey
 from node.core.rows import DocumentRow, LinkRow

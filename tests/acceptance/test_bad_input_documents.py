@@ -12,7 +12,7 @@ import pytest
 
 from hansa.v1 import common_pb2, fulfilment_pb2, order_pb2
 from node import wire
-from node.app import exchange
+from node.app.links import exchange
 from node.core import link
 from node.errors import RefusedError
 from tests.acceptance.processes import Company, Line

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from node import wire
-from node.app import cards, exchange, rotation
+from node.app.links import cards, exchange, rotation
 from node.core import link
 from node.core.card import SignedCard, TlsKey
 from node.core.document.common import Reason

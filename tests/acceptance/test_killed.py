@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from node import keyring
-from node.app import evidence
+from node.app.links import evidence
 from node.core.evidence import Report
 from tests.acceptance.processes import PATIENCE_SECONDS, Company, Line, acquainted, meet
 

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from node import wire
 from node.app.context import Context
-from node.app.exchange import Opening, Refusal, Taken
+from node.app.links.exchange import Opening, Refusal, Taken
 from node.config import Settings
 from node.core import link
 from node.ports import Keyring, Transaction

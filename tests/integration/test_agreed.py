@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
 from node.core.document import Document
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from node.app import customer_orders, customer_status
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_orders, customer_status
 from node.config import parse
 from node.config.rules import RULES_FILE
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from node.app import past_problems
+from node.app.sourcing import past_problems
 from node.cli import entry
 from node.cli.parser import build_parser
 from node.config import parse

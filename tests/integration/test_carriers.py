@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from node.app import carriers
+from node.app.sourcing import carriers
 from node.config import parse
 from node.core.quote_rows import QuoteRow
 from node.core.sourcing.problem import DemandLine, OrderDemand, Source

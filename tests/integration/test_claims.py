@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import promising
+from node.app.stock import promising
 from node.core.rows import StockRow
 from tests.companies import Company, connect
 from tests.customers import (

@@ -69,7 +69,7 @@ class Wire:
             raise UnavailableError(f"{partner_id} is not connected")
         if query.ping:
             return link.Answer(pong=True)
-        from node.app import exchange
+        from node.app.links import exchange
 
         return self.other.store.read(
             lambda tx: exchange.answer(tx, self.other.ctx, self.desk.company.id, query)  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.app import demand
+from node.app.stock import demand
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
 from tests.integration.test_cli_operations import Desk

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from node import config, wire
-from node.app import inventory
+from node.app.stock import inventory
 from node.cli import main
 from node.cli.local import open_host
 from node.core.rows import StockRow

@@ -12,8 +12,9 @@ import pytest
 
 from adapters.base import Adapter
 from node import wire
-from node.app import operations, orders
-from node.app.submit import Submission, submit
+from node.app import operations
+from node.app.documents import orders
+from node.app.documents.submit import Submission, submit
 from node.cli import views
 from node.cli.output import Output
 from node.config import PartnerSettings

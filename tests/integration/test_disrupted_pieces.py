@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.app import disruptions
+from node.app.stock import disruptions
 from node.core.document.common import (
     DateQualifier,
     DocumentHeader,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import disruptions
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.stock import disruptions
 from node.core.document.common import DocumentHeader, ItemRef, LocationRef, Period, Reason
 from node.core.document.disruption import DisruptionKind, DisruptionLine, DisruptionNotice
 from node.core.promise_rows import DisruptionRow

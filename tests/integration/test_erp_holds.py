@@ -14,7 +14,8 @@ import pytest
 from adapters.base import Hold, HoldAnswer
 from adapters.sql import SqlAdapter
 from node import wire
-from node.app import erp_answers, inventory, ledger, reservations, systems
+from node.app.stock import inventory, ledger, reservations
+from node.app.systems import erp_answers, loading
 from node.config import AdapterSettings, ReservationSettings, Settings, SharingRule, SharingSettings
 from node.core.reservation_rows import ReservationRow
 from node.errors import AdapterError, ConfigError
@@ -392,7 +393,7 @@ def test_an_adapter_that_cannot_is_found_out(tmp_path: Path) -> None:
         name="erp", kind="sql", reserves=("*",), options={"url": "sqlite:///e.db", "mappings": "m.toml"}
     )
     with pytest.raises(ConfigError, match="cannot keep holds"):
-        systems.open_adapter(Settings(home=tmp_path), one, HandClock(), "")
+        loading.open_adapter(Settings(home=tmp_path), one, HandClock(), "")
 
 
 def test_an_item_of_the_figure_is_named_to_the_erp(buyer: Company, seller: Company, erp: SqlAdapter) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.sql import SqlAdapter
-from node.app import erp_answers, ledger
+from node.app.stock import ledger
+from node.app.systems import erp_answers
 from node.config import AdapterSettings
 from tests.adapters.rigs import HoldingRig
 from tests.companies import Company, connect

@@ -14,8 +14,10 @@ import pytest
 
 from adapters.base import Finding, PullBatch
 from node import wire
-from node.app import erp, exchange, inventory, ledger, partners, positions, receiving, replenishment, retention, sending
-from node.app.submit import Submission, Submitted, submit
+from node.app.documents.submit import Submission, Submitted, submit
+from node.app.links import exchange, partners, positions, receiving, retention, sending
+from node.app.stock import inventory, ledger, replenishment
+from node.app.systems import erp
 from node.config import (
     AdapterSettings,
     ReplenishmentRule,

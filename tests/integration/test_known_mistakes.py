@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from node.app import customer_orders, customer_status, exchange
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_orders, customer_status
+from node.app.links import exchange
 from node.cli import main
 from node.config import PartnerSettings
 from node.config.rules import RULES_FILE

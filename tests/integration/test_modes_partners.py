@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import customer_status, failed_delivery
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_status, failed_delivery
 from node.config import PartnerSettings
 from node.config.sites import CostRule, PromisingSettings, SiteSettings
 from node.core.document import header_of

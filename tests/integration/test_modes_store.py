@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import collection, customer_status, failed_delivery
-from node.app.ledger import Ledger
-from node.app.submit import Submission, Submitted, submit
+from node.app.documents.submit import Submission, Submitted, submit
+from node.app.fulfilment import collection, customer_status, failed_delivery
+from node.app.stock.ledger import Ledger
 from node.config.sites import SiteSettings
 from node.core.customer_rows import PieceRow
 from node.core.document.common import DocumentHeader, DocumentKey, LocationRef, PartyRole, Reason

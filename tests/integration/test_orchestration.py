@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import customer_orders, customer_status, exchange, recurring
-from node.app.advancing import advance
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_orders, customer_status, recurring
+from node.app.fulfilment.advancing import advance
+from node.app.links import exchange
 from node.config import PartnerSettings
 from node.config.sites import SiteSettings
 from node.core.document import header_of
@@ -131,9 +132,7 @@ def test_a_partner_that_grants_and_then_rejects(shop: Company, meyer: Company, b
     connect(shop, braun)
     reject(meyer, received(meyer))
     settle(shop, meyer, braun)
-    assert [(p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)] == [
-        (braun.id, 10, "ordered")
-    ]
+    assert [(p.partner_id, p.quantity // PIECE, p.state) for p in pieces(shop, order_id)] == [(braun.id, 10, "ordered")]
     accept(braun, received(braun))
     # The first one accepts after all, too late: it is told not to send, and nothing is counted twice.
     answer(meyer, received(meyer), (ScheduleOutcome.ACCEPTED, 10), number="LATE")

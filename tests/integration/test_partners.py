@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from node import wire
-from node.app import cards, exchange, partners, rotation
-from node.app.outbox import enqueue_protocol
+from node.app.links import cards, exchange, partners, rotation
+from node.app.links.outbox import enqueue_protocol
 from node.core import link
 from node.core.card import (
     CARD_DOMAIN,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import inventory, partners, performance
 from node.app.context import Context
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.links import partners
+from node.app.stock import inventory, performance
 from node.config import Settings
 from node.core.confidence import confidence
 from node.core.document import Document

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
 from node.config import PartnerSettings
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Party, PartyRole
 from node.core.document.fulfilment import AdviceStatus, DespatchAdvice, DespatchLine

@@ -14,7 +14,8 @@ from adapters.files import FilesAdapter
 from adapters.sql import SqlAdapter
 from adapters.targets import SchemaTargets
 from node import wire
-from node.app import customer_orders, erp, refusals
+from node.app.fulfilment import customer_orders
+from node.app.systems import erp, refusals
 from node.config import AdapterSettings
 from node.core.document.common import PersonalData
 from node.core.rows import CursorRow

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from node.app import customer_orders, customer_status, erp, scarcity
-from node.app.advancing import advance
+from node.app.fulfilment import customer_orders, customer_status
+from node.app.fulfilment.advancing import advance
 from node.app.operations.customer_orders import order_approve
+from node.app.sourcing import scarcity
+from node.app.systems import erp
 from node.config import AdapterSettings
 from node.config.rules import RULES_FILE
 from node.config.sites import SiteSettings
@@ -97,7 +99,7 @@ def test_a_wave_takes_up_what_is_left_when_stock_went_meanwhile(
     orchestration(shop, wave_orders=100)
     put(shop, 10)
     ids = [capture(shop, an_order(f"C{n}", 5, customer=f"k{n}")) for n in (1, 2)]
-    from node.app import advancing
+    from node.app.fulfilment import advancing
 
     choose = advancing.choose
 

@@ -132,7 +132,7 @@ def test_what_a_hold_has_too_much_is_given_back_at_once(shop: Company, meyer: Co
 
 def work_until_held(company: Company, order_id: int) -> None:
     """Sourced and held, but not ordered: a human comes between."""
-    from node.app.advancing import advance
+    from node.app.fulfilment.advancing import advance
 
     advance(company.store, company.ctx)
     hold_up(company, order_id)

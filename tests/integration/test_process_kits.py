@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from node.app import customer_status, prices
+from node.app.fulfilment import customer_status
+from node.app.stock import prices
 from node.core.document.catalogue import CatalogueLine, ItemCatalogue, KitComponent
 from node.core.document.common import DocumentHeader, ItemRef
 from node.core.fulfilment import balance

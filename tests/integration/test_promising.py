@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import inventory, ledger, performance, prices, promising, reservations
+from node.app.stock import inventory, ledger, performance, prices, promising, reservations
 from node.config import PromisingSettings, SafetyRule, Settings
 from node.core.document.catalogue import ItemCatalogue
 from node.core.promise_rows import DisruptionRow

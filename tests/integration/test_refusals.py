@@ -13,8 +13,8 @@ import pytest
 
 from adapters.base import Change, Finding, PullBatch, next_cursor
 from node import wire
-from node.app import erp, refusals
-from node.app.submit import Submission, submit, withdraw
+from node.app.documents.submit import Submission, submit, withdraw
+from node.app.systems import erp, refusals
 from node.config import AdapterSettings, LimitSettings
 from node.core.rows import CursorRow
 from node.errors import RefusedError

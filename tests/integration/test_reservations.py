@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import allocation, availability, inventory, ledger, partners, reservations
-from node.app.reservations import Wanted
-from node.app.submit import Submission, Submitted, submit
+from node.app.documents.submit import Submission, Submitted, submit
+from node.app.links import partners
+from node.app.stock import allocation, availability, inventory, ledger, reservations
+from node.app.stock.reservations import Wanted
 from node.config import (
     PartnerSettings,
     PromisingSettings,

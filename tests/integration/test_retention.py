@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import evidence, exchange, operations, outbox, retention
-from node.app.submit import Submission, submit, with_header
+from node.app import operations
+from node.app.documents.submit import Submission, submit, with_header
+from node.app.links import evidence, exchange, outbox, retention
 from node.cli.local import LocalHost
 from node.config import RetentionSettings
 from node.core import order_book

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from node import wire
-from node.app.exchange import Refusal
+from node.app.links.exchange import Refusal
 from node.core import link
 from node.core.document.common import Reason
 from node.errors import UnavailableError

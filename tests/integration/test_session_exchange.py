@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from node import wire
-from node.app import exchange
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.links import exchange
 from node.config import LimitSettings, Settings
 from node.core import link
 from node.transport.contract import Ended, Services

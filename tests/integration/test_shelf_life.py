@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from node import wire
-from node.app import promising
+from node.app.stock import promising
 from node.core.document.customer import CustomerOrder
 from node.core.rows import StockRow
 from tests.companies import Company, connect

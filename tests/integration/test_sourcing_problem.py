@@ -10,7 +10,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from node import wire
-from node.app import customer_orders, demand, inventory, performance, scarcity, site_facts, sourcing
+from node.app.fulfilment import customer_orders
+from node.app.sourcing import gathering, scarcity, site_facts
+from node.app.stock import demand, inventory, performance
 from node.config import CostRule, FreightSettings, PromisingSettings, SiteSettings
 from node.core.confidence import added_days
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
@@ -49,8 +51,8 @@ def line(number: int, line_id: str, item: str, count: int, **more: Any) -> tuple
     return row._replace(**more), count * ONE
 
 
-def wanted(number: int, *lines: tuple[CustomerLineRow, int], **more: Any) -> sourcing.Wanted:
-    return sourcing.Wanted(order=order(number), lines=lines, **more)
+def wanted(number: int, *lines: tuple[CustomerLineRow, int], **more: Any) -> gathering.Wanted:
+    return gathering.Wanted(order=order(number), lines=lines, **more)
 
 
 def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple[Company, Company]) -> None:
@@ -76,7 +78,7 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     costs = PromisingSettings(costs=(CostRule(item="A", cost="1.20 EUR"),))
     set_to(buyer, sites=sites, promising=costs)
     buyer.store.write(lambda tx: site_facts.note_load(tx, date(2026, 5, 5), {(seller.id, "W"): 10 * ONE}))
-    gathered = buyer.do(sourcing.gather, [wanted(1, line(1, "1", own, 10))])
+    gathered = buyer.do(gathering.gather, [wanted(1, line(1, "1", own, 10))])
     problem = gathered.problem
     sources = {one.source_id: one for one in problem.sources}
     ours, partner = sources["|DC"], sources[f"{seller.id}|W"]
@@ -92,7 +94,7 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     taken = {one.source_id: one.quantity for one in plan.assignments}
     assert taken == {"|DC": 4, f"{seller.id}|W": 6}
     excluded = frozenset({f"{seller.id}|W"})
-    again = buyer.do(sourcing.gather, [wanted(1, line(1, "1", own, 10), excluded=excluded)])
+    again = buyer.do(gathering.gather, [wanted(1, line(1, "1", own, 10), excluded=excluded)])
     left = solve(again.problem)
     assert {one.source_id for one in left.assignments} == {"|DC"}
     assert sum(one.quantity for one in left.unfilled) == 6
@@ -116,7 +118,7 @@ def test_one_stock_under_two_names_is_one_supply(pair: tuple[Company, Company]) 
     name_item(buyer, seller)
     own, theirs = f"no:{buyer.id}:A", f"no:{seller.id}:S1"
     own_stock(buyer, figure("", own, "DC", 5))
-    found = buyer.do(sourcing.gather, [wanted(1, line(1, "1", own, 4), line(1, "2", theirs, 4))])
+    found = buyer.do(gathering.gather, [wanted(1, line(1, "1", own, 4), line(1, "2", theirs, 4))])
     assert len(found.problem.supplies) == 1
     assert set(found.items.values()) == {own}
     plan = solve(found.problem)
@@ -128,7 +130,7 @@ def test_lines_in_other_units_stay_open_and_are_told(pair: tuple[Company, Compan
     own = f"no:{buyer.id}:A"
     own_stock(buyer, figure("", own, "DC", 5))
     odd = line(1, "2", own, 1, unit="KGM")
-    found = buyer.do(sourcing.gather, [wanted(1, line(1, "1", own, 1), odd)])
+    found = buyer.do(gathering.gather, [wanted(1, line(1, "1", own, 1), odd)])
     assert "unlike-units" in {one.rule for one in found.findings}
     plan = solve(found.problem)
     assert [one.line_id for one in plan.unfilled] == ["2"]
@@ -141,7 +143,7 @@ def test_observed_lead_times_and_delays_move_the_despatch(pair: tuple[Company, C
     set_to(buyer, sites={f"{seller.id}|*": SiteSettings(lead_days=1, weekdays=(1, 2, 3, 4, 5, 6, 7))})
 
     def ship_on() -> date:
-        return buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].ship_on
+        return buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].ship_on
 
     assert ship_on() == date(2026, 5, 5)
     row = None
@@ -168,7 +170,7 @@ def test_terms_of_the_partner_limit_what_we_can_order(pair: tuple[Company, Compa
         '"credit_limit": {"amount": "100.00", "currency": "EUR"}, "holidays_on": ["2026-05-09"]}'
     )
     buyer.store.write(lambda tx: tx.partners.put(buyer_row(tx, seller.id)._replace(terms=terms)))
-    source = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0]
+    source = buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0]
     assert (source.order_minimum, source.credit_left, source.lead_days) == (Decimal(25), Decimal(100), 4)
     assert source.ship_on == date(2026, 5, 8)
 
@@ -179,12 +181,12 @@ def buyer_row(tx: Any, partner_id: str) -> Any:
 
 def test_what_cannot_be_sourced_together_is_refused(pair: tuple[Company, Company]) -> None:
     buyer, _ = pair
-    dollars = sourcing.Wanted(order=order(2, currency="USD"), lines=[])
+    dollars = gathering.Wanted(order=order(2, currency="USD"), lines=[])
     with pytest.raises(RefusedError) as refused:
-        buyer.do(sourcing.gather, [wanted(1), dollars])
+        buyer.do(gathering.gather, [wanted(1), dollars])
     assert refused.value.code == "currencies"
-    assert buyer.do(sourcing.gather, []).problem.orders == ()
-    nothing = buyer.do(sourcing.gather, [wanted(1, line(1, "1", "no:x:UNKNOWN", 10**6))])
+    assert buyer.do(gathering.gather, []).problem.orders == ()
+    nothing = buyer.do(gathering.gather, [wanted(1, line(1, "1", "no:x:UNKNOWN", 10**6))])
     assert nothing.problem.supplies == ()
     assert len(solve(nothing.problem).unfilled) == 1
 
@@ -233,10 +235,10 @@ def test_a_source_that_does_not_send_is_no_candidate(pair: tuple[Company, Compan
     key = f"no:{buyer.id}:A"
     own_stock(buyer, figure("", key, "SHOP", 5))
     set_to(buyer, sites={"SHOP": SiteSettings(kind="store", ships=False, collect=True)})
-    sent = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))])
+    sent = buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))])
     assert sent.problem.services == ()
-    collected = sourcing.Wanted(order=order(2, collect_at="SHOP"), lines=[line(2, "1", key, 1)])
-    found = buyer.do(sourcing.gather, [collected])
+    collected = gathering.Wanted(order=order(2, collect_at="SHOP"), lines=[line(2, "1", key, 1)])
+    found = buyer.do(gathering.gather, [collected])
     assert [one.basis for one in found.problem.services] == ["collect"]
     assert solve(found.problem).unfilled == ()
 
@@ -245,10 +247,10 @@ def test_the_record_of_a_partner_reaches_the_problem(pair: tuple[Company, Compan
     buyer, seller = pair
     key = f"no:{seller.id}:S1"
     told(buyer, seller, figure("", key, "W", 50))
-    before = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].confidence
+    before = buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].confidence
     at = wire.micros(datetime(2026, 5, 4, 8, tzinfo=UTC))
     buyer.store.write(lambda tx: performance.note(tx, seller.id, "delivered_on_time", 0, 10, at))
-    after = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].confidence
+    after = buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem.sources[0].confidence
     assert after < before / 2
 
 
@@ -281,11 +283,11 @@ def test_scarce_stock_is_priced_from_demand_lately(pair: tuple[Company, Company]
     assert scarcity.refresh(buyer.store, buyer.ctx) > 0
     assert buyer.read(scarcity.kept, "EUR") == buyer.read(scarcity.kept, "USD") != {}
     assert buyer.read(scarcity.kept, "GBP") == {}
-    problem = buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem
+    problem = buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem
     prices = {source: price for (source, _), price in problem.scarcity.items()}
     assert prices["|HAMBURG"] > 0
     assert prices.get("|MUNICH", Decimal(0)) == 0
     # Without any demand nothing is scarce.
     buyer.clock.move(days=900)
     assert scarcity.refresh(buyer.store, buyer.ctx) == 0
-    assert buyer.do(sourcing.gather, [wanted(1, line(1, "1", key, 1))]).problem.scarcity == {}
+    assert buyer.do(gathering.gather, [wanted(1, line(1, "1", key, 1))]).problem.scarcity == {}

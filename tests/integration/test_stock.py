@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.app import exchange, inventory
+from node.app.links import exchange
+from node.app.stock import inventory
 from node.config import Settings, SharingRule, SharingSettings
 from node.core.rows import StockRow
 from tests.companies import Company, connect, deliver, swap

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from node import wire
-from node.app import orders
-from node.app.submit import Submission, submit
+from node.app.documents import orders
+from node.app.documents.submit import Submission, submit
 from node.config import PartnerSettings
 from node.core.document import Document
 from tests.companies import Company, connect, deliver, swap

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import exchange, ledger, orders, partners
-from node.app.submit import Submission, Submitted, submit
+from node.app.documents import orders
+from node.app.documents.submit import Submission, Submitted, submit
+from node.app.links import exchange, partners
+from node.app.stock import ledger
 from node.config import SharingRule, SharingSettings
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from node import wire
-from node.app import inventory, ledger, reservations
-from node.app.reservations import Wanted
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.stock import inventory, ledger, reservations
+from node.app.stock.reservations import Wanted
 from node.config import PartnerSettings, ReservationSettings, SharingRule, SharingSettings
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LineKind
 from node.core.document.fulfilment import DespatchAdvice, DespatchLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from node.app import ledger
+from node.app.stock import ledger
 from node.core import link
 from node.core.reservation import LIVE, UNWANTED
 from node.core.reservation_rows import ReservationRow

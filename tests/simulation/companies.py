@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapters.base import Finding, Hold, HoldAnswer, PullBatch
-from node.app import erp, erp_answers, exchange, inventory, partners, reservations, rotation, terms
 from node.app.context import Context
-from node.app.reservations import Wanted
-from node.app.submit import Submission, submit, withdraw
+from node.app.documents import terms
+from node.app.documents.submit import Submission, submit, withdraw
+from node.app.links import exchange, partners, rotation
+from node.app.stock import inventory, reservations
+from node.app.stock.reservations import Wanted
+from node.app.systems import erp, erp_answers
 from node.config import AdapterSettings, LimitSettings, PartnerSettings, Settings, SharingRule, SharingSettings
 from node.core.document.common import (
     DateQualifier,

@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from node.app import customer_orders
-from node.app.advancing import advance
-from node.app.submit import Submission, submit
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_orders
+from node.app.fulfilment.advancing import advance
 from node.config import SharingRule, SharingSettings
 from node.core.document import Document
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef

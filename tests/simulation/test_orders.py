@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.app import advancing
+from node.app.fulfilment import advancing
 from tests.simulation.orders_world import OrdersWorld
 
 SEEDS = int(os.environ.get("HANSA_SEEDS", "12"))

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from node import wire
-from node.app import exchange, ledger, outcomes, reservations
+from node.app.links import exchange, outcomes
+from node.app.stock import ledger, reservations
 from node.config import PartnerSettings
 from node.core import link, order_book
 from node.transport.session import Session

@@ -17,7 +17,7 @@ from adapters.base import Adapter, Fields
 from adapters.files import FilesAdapter
 from adapters.sql import SqlAdapter
 from node import wire
-from node.app.systems import NodeTargets
+from node.app.systems.loading import NodeTargets
 from node.core import validation
 from node.errors import ConfigError
 from scripts.demonstration import (

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from node import wire
-from node.app import evidence as use_case
-from node.app import partners, rotation
-from node.app.outbox import enqueue_protocol
+from node.app.links import evidence as use_case
+from node.app.links import partners, rotation
+from node.app.links.outbox import enqueue_protocol
 from node.core import link
 from node.core.card import Revocation, fingerprint
 from node.core.evidence import Evidence, EvidenceLink, Report, SignedHead, examine

@@ -18,7 +18,7 @@ from adapters.files import FilesAdapter
 from adapters.jsonl import JsonLinesAdapter
 from adapters.sql import SqlAdapter
 from node import wire
-from node.app.systems import NodeTargets
+from node.app.systems.loading import NodeTargets
 from node.core.document.customer import CustomerOrder
 from node.errors import ConfigError
 from scripts.demonstration import (

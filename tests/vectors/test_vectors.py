@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from node import wire
-from node.app import evidence
+from node.app.links import evidence
 from node.core import link
 from node.core.card import Card, HeldCard, SignedCard, fingerprint, verify_history
 from node.keyring import verify

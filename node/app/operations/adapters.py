@@ -8,9 +8,9 @@ from typing import Any
 
 from adapters.base import Change, Finding, StockColumns
 from adapters.base import preview as preview_of
-from node.app import erp, refusals, systems
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Report, operation
+from node.app.systems import erp, loading, refusals
 from node.core.rows import CursorRow
 from node.errors import RefusedError
 from node.ports import Transaction
@@ -42,7 +42,7 @@ def adapter_list(host: Host) -> dict[str, Any]:
                 "refused": [_refused(kept) for kept in waiting],
             }
         )
-    return {"adapters": told, "installed": systems.kinds()}
+    return {"adapters": told, "installed": loading.kinds()}
 
 
 def _refused(kept: refusals.Kept) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def adapter_start(host: Host, *, name: str, start_from: date | None = None) -> d
         if known is not None and known.confirmed:
             raise RefusedError(f"adapter {name} is started already", code="started", hint=f"hansa adapter pull {name}")
         if start_from:
-            tx.settings.put(systems.start_setting(name), start_from.isoformat())
+            tx.settings.put(loading.start_setting(name), start_from.isoformat())
         tx.settings.put_cursor(CursorRow(name, "", 1, host.ctx.now_micros()))
 
     host.store.write(use_case)

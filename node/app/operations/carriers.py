@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from node.app import carriers
 from node.app.operations.registry import Host, operation
+from node.app.sourcing import carriers
 from node.config import Settings
 from node.core.decimals import format_decimal
 from node.core.finding import Finding

@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 from node import wire
-from node.app import customer_status
-from node.app.customer_orders import capture
+from node.app.fulfilment import customer_status
+from node.app.fulfilment.customer_orders import capture
+from node.app.fulfilment.taking_over import rewanted
 from node.app.operations import forms
 from node.app.operations.registry import Host, operation
-from node.app.taking_over import rewanted
 from node.core.customer_rows import CustomerOrderRow, ProcessEventRow
 from node.core.decimals import format_decimal, to_scaled
 from node.core.document.customer import CustomerOrder

@@ -7,11 +7,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from node.app import demand, disruptions
-from node.app.known_stock import resolve
 from node.app.operations.node import moment
 from node.app.operations.promises import plain
 from node.app.operations.registry import Host, operation
+from node.app.stock import demand, disruptions
+from node.app.stock.known_stock import resolve
 from node.core.disruption import text
 from node.core.document.common import DocumentHeader, ItemRef, LocationRef, Period, Reason
 from node.core.document.disruption import DisruptionKind, DisruptionLine, DisruptionNotice

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from node import wire
-from node.app import erp, evidence, exchange, submit
+from node.app.documents import submit
+from node.app.links import evidence, exchange
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, operation
+from node.app.systems import erp
 from node.core import card
 from node.core.document import DOCUMENTS
 from node.core.rows import DocumentRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from node.app import collection, customer_status, failed_delivery
+from node.app.fulfilment import collection, customer_status, failed_delivery
 from node.app.operations import forms
 from node.app.operations.registry import Host, operation
 from node.core.customer_rows import CustomerOrderRow

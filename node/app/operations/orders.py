@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from node import wire
-from node.app import customer_status, internal, orders, terms
+from node.app.documents import orders, terms
+from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_status, internal
 from node.app.operations import billing, customer_orders, forms
 from node.app.operations.registry import Host, operation
-from node.app.submit import Submission, submit
 from node.core.document.common import DocumentKey, Reason
 from node.core.document.terms import ApplicationOutcome
 from node.core.finding import Finding

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from node import config, wire
-from node.app import cards, orders, partners, positions, rotation
+from node.app.documents import orders
+from node.app.links import cards, partners, positions, rotation
 from node.app.operations import forms
 from node.app.operations.node import moment
 from node.app.operations.orders import send_fields

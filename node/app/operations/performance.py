@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from node.app import performance
 from node.app.operations.registry import Host, operation
+from node.app.stock import performance
 from node.errors import RefusedError
 
 __all__: list[str] = []

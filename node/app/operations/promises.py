@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from node.app import promising
 from node.app.context import Context
-from node.app.known_stock import load
+from node.app.stock import promising
+from node.app.stock.known_stock import load
 from node.core.decimals import format_decimal
 from node.ports import Transaction
 

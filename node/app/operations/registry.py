@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, Union, get_args, get_origi
 
 from adapters.base import Adapter
 from node.app.context import Context
-from node.app.partners import KeyMaker
+from node.app.links.partners import KeyMaker
 from node.core import link
 from node.core.decimals import parse_decimal
 from node.errors import RefusedError, UnavailableError

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from node import wire
-from node.app import reservations
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, operation
 from node.app.operations.stock import number_text
+from node.app.stock import reservations
 from node.core import reservation
 from node.core.document.common import ItemRef
 from node.core.identifiers import is_gtin

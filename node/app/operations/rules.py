@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from node.app import past_problems
 from node.app.operations.carriers import plain
 from node.app.operations.registry import Host, Report, operation
+from node.app.sourcing import past_problems
 from node.config.rules import RULES_FILE, parse_rules, rules_in_force
 from node.core.decimals import format_decimal
 from node.core.rules import RuleSet, findings

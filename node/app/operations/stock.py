@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from node.app import availability
 from node.app.operations import promises
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Live, live_of, operation
+from node.app.stock import availability
 from node.core import link
 from node.core.decimals import format_decimal, from_scaled, to_scaled
 from node.errors import HansaError, RefusedError

@@ -1,0 +1,1 @@
+"""The link's use cases: identity and cards, numbering, sending, receiving, receipts, evidence, retention."""

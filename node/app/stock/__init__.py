@@ -1,0 +1,1 @@
+"""Stock: figures, the ledger, holds, what can be promised, who keeps what was said, and what will not come."""
