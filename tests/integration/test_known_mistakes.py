@@ -283,6 +283,7 @@ def the_order(number: str = "PO-1") -> Submission:
 
 
 def batch_of(sender: Company, receiver: Company) -> Any:
+    after = 0
     for one, other in ((sender, receiver), (receiver, sender)):
         opening = one.do(exchange.open_session, other.id, other.do(exchange.hello, one.id))
         assert isinstance(opening, exchange.Opening)

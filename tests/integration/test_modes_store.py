@@ -270,7 +270,9 @@ def test_what_the_store_has_not_is_brought_there_first(shop: Company, meyer: Com
     settle(shop)
     assert told(shop, order_id) == [("to_collect", "DC1", 3, "accepted")]
     bringing = next(p for p in live(shop, order_id) if p.mode == "to_collect")
-    (row,) = shop.read(lambda tx: tx.orders.by_ids([bringing.order_id]))
+    assert bringing.order_id is not None
+    bringing_order = bringing.order_id
+    (row,) = shop.read(lambda tx: tx.orders.by_ids([bringing_order]))
     order = body(shop, row)
     assert order.header is not None
     (to,) = [one for one in order.header.parties if one.role is PartyRole.SHIP_TO]

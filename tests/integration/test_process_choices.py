@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from node.app.fulfilment import customer_orders, customer_status
+from node.app.fulfilment import advancing, customer_orders, customer_status
 from node.app.fulfilment.advancing import advance
 from node.app.operations.customer_orders import order_approve
-from node.app.sourcing import scarcity
+from node.app.operations.registry import Host
+from node.app.sourcing import planner, scarcity
 from node.app.systems import erp
 from node.config import AdapterSettings
 from node.config.rules import RULES_FILE
@@ -99,9 +100,7 @@ def test_a_wave_takes_up_what_is_left_when_stock_went_meanwhile(
     orchestration(shop, wave_orders=100)
     put(shop, 10)
     ids = [capture(shop, an_order(f"C{n}", 5, customer=f"k{n}")) for n in (1, 2)]
-    from node.app.fulfilment import advancing
-
-    choose = advancing.choose
+    choose = planner.choose
 
     def slowly(*args: Any) -> Any:
         found = choose(*args)
@@ -185,7 +184,7 @@ def test_an_order_above_an_amount_waits_for_approval(
     assert (state(shop, large).state, pieces(shop, large)) == ("approval", [])
     (told,) = [one for one in shop.read(lambda tx: customer_status.stuck(tx, shop.ctx)) if one["number"] == "C2"]
     assert (told["state"], told["waits_for"]) == ("approval", "you")
-    order_approve(Alone(shop), order="C2", reason="a good customer")
+    order_approve(cast("Host", Alone(shop)), order="C2", reason="a good customer")
     settle(shop)
     assert balanced(shop, large) == {"ordered": 10, "live": 10}
     assert state(shop, large).state == "active"
@@ -283,7 +282,7 @@ def test_an_unknown_postal_code_waits_for_a_human(
     settle(shop)
     assert state(shop, done.customer_order_id).state == "human"
     assert balanced(shop, done.customer_order_id) == {"ordered": 10, "open": 10}
-    order_approve(Alone(shop), order="C1")
+    order_approve(cast("Host", Alone(shop)), order="C1")
     settle(shop)
     assert balanced(shop, done.customer_order_id) == {"ordered": 10, "live": 10}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,22 @@ from node.core.document.order import (
 )
 from node.core.fulfilment import balance
 from node.core.quantity import Quantity
-from node.core.rows import OrderLineRow, OrderRow
+from node.core.rows import LineEventRow, OrderLineRow, OrderRow
+from node.ports import Transaction
 from tests.companies import Company, connect, swap
 from tests.customers import GTIN, HOME, PIECE, an_order, key, orchestration, put, settings
 
 __all__ = ["OrdersWorld"]
 
 ITEM = f"gtin:{GTIN.zfill(14)}"
+
+
+def _lines_of(order_id: int, tx: Transaction) -> list[OrderLineRow]:
+    return tx.orders.lines([order_id])
+
+
+def _events_of(order_ids: Sequence[int], tx: Transaction) -> list[LineEventRow]:
+    return tx.orders.events(order_ids) if order_ids else []
 
 
 class Crash(Exception):
@@ -182,7 +193,7 @@ class OrdersWorld:
         for order in company.read(lambda tx: tx.orders.search(limit=1_000)):
             if order.role != "seller" or not (diligent or self.chance.random() < 0.5):
                 continue
-            lines = company.read(lambda tx, one=order: tx.orders.lines([one.order_id]))
+            lines = company.read(partial(_lines_of, order.order_id))
             for line in lines:
                 self._line(company, order, line, diligent=diligent)
 
@@ -308,7 +319,7 @@ class OrdersWorld:
         for company in self.companies:
             mine = [one for one in company.read(lambda tx: tx.orders.search(limit=1_000)) if one.role == "seller"]
             ids = [one.order_id for one in mine if one.customer_order == order.number]
-            for event in company.read(lambda tx, these=ids: tx.orders.events(these)) if ids else ():
+            for event in company.read(partial(_events_of, ids)) if ids else ():
                 if event.standing:
                     left += event.quantity if event.event == "despatched" else 0
                     arrived += event.quantity if event.event == "delivered" else 0
