@@ -1,7 +1,7 @@
 """Receiving, in numbered steps, the same here as in node/README.md.
 
 1 limits, 2 head, 3 key, 4 position, 5 signature, 6 leaves and chain; then each document goes through the gate and has
-its effects (`node.app.documents.effects`); 7 bytes, effects, hand-over, receipt in one transaction; 8 the receipt leaves.
+its effects (`node.app.documents.effects`); 7 all of it in one transaction, with the receipt; 8 the receipt leaves.
 """
 
 from __future__ import annotations
