@@ -534,6 +534,19 @@ def test_an_unknown_item_waits_for_a_human(shop: Company) -> None:
     assert shop.do(customer_orders.capture, an_order(quantity=11)).findings[0].rule == "same-number-other-content"
 
 
+def test_a_pick_up_at_an_unknown_place_waits_for_a_human(shop: Company) -> None:
+    settings(shop, sites={"HARBOUR": SiteSettings()})
+    put(shop, 20, "STORE")
+    lost = an_order("P1", order_kind=CustomerOrderKind.PICK_UP, collect_at="NOWHERE")
+    done = shop.do(customer_orders.capture, lost)
+    assert [finding.rule for finding in done.findings] == ["unknown-location"]
+    assert done.customer_order_id is not None
+    settle(shop)
+    assert state(shop, done.customer_order_id).state == "human"
+    found = shop.do(customer_orders.capture, an_order("P2", order_kind=CustomerOrderKind.PICK_UP, collect_at="STORE"))
+    assert found.findings == []
+
+
 def test_a_partner_never_sends_us_a_customer_order(shop: Company, meyer: Company) -> None:
     (done,) = meyer.do(submit, shop.id, [Submission(an_order())])
     assert (done.state, done.findings[0].rule) == ("refused", "not-accepted")

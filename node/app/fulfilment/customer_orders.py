@@ -15,6 +15,7 @@ from node.app.documents.identity import UNDERSTANDS, same_content
 from node.app.fulfilment.internal import own_usage
 from node.app.links.outbox import SALT_BYTES, priority_of
 from node.app.sourcing import carriers
+from node.app.sourcing.site_facts import site_settings
 from node.app.stock.demand import Demand, note_demand, region_of
 from node.core import link, validation
 from node.core.customer_order import dates_of, next_occurrence
@@ -25,7 +26,7 @@ from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrd
 from node.core.finding import Finding
 from node.core.item_key import aliases, number_key
 from node.core.order_state import scaled
-from node.core.rows import DocumentRow
+from node.core.rows import DocumentRow, StockRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -295,13 +296,17 @@ def _doubts(tx: Transaction, ctx: Context, order: CustomerOrder, lines: Sequence
     """What a human must clear up before anything is promised."""
     found = []
     keys = sorted({line.item_key for line in lines})
-    known = {row.item_key for row in tx.stock.figures(keys)}
+    figures = tx.stock.figures(keys)
+    known = {row.item_key for row in figures}
     known |= {row.alias for row in tx.stock.aliases(keys)} | {row.item_key for row in tx.offers.offers(keys)}
     for place, line in enumerate(lines):
         if line.item_key not in known and not any(one.parent_line == line.line_id for one in lines):
             name = line.gtin or line.seller_number or line.buyer_number or line.description
             text = f"line {line.line_id}: neither we nor any partner knows an item {name!r}"
             found.append(Finding("unknown-item", f"lines[{place}].item", text))
+    if order.collect_at and not _is_place(ctx, order.collect_at, figures):
+        text = f"nobody knows the place {order.collect_at!r}: it is none of our sites, and has no figures of the item"
+        found.append(Finding("unknown-location", "collect_at", text))
     table, _ = carriers.places(ctx.settings)
     if order.postal_code and order.country in table.by_country:
         # Where no place of a country is known, a code that is not either says nothing.
@@ -309,6 +314,14 @@ def _doubts(tx: Transaction, ctx: Context, order: CustomerOrder, lines: Sequence
         if unknown is not None:
             found.append(unknown)
     return found
+
+
+def _is_place(ctx: Context, location: str, figures: Sequence[StockRow]) -> bool:
+    """Whether goods can be collected there; a company that lists none of its sites may use any name for one."""
+    listed = any("|" not in name for name in ctx.settings.sites)
+    return (
+        not listed or site_settings(ctx, "", location) is not None or any(row.location == location for row in figures)
+    )
 
 
 def _remember(tx: Transaction, row: CustomerOrderRow) -> None:
