@@ -220,7 +220,7 @@ def test_the_same_order_twice_is_sent_once_and_can_be_withdrawn(shop: Desk, make
         ("order.list", {"limit": 0}, "bad-argument"),
         ("order.list", {"limit": "5"}, "bad-argument"),
         ("order.list", {"colour": "red"}, "bad-argument"),
-        ("order.place", {}, "bad-argument"),
+        ("order.place", {}, "number-missing"),
         ("order.place", {"partner": "0088:4006381333931", "deliver": "tomorrow"}, "bad-argument"),
         ("order.place", {"partner": "0088:4006381333931", "lines": [{"line": "A"}]}, "bad-argument"),
         ("order.place", {"partner": "0088:4006381333931", "lines": ["A"]}, "bad-argument"),
@@ -279,7 +279,9 @@ def test_a_ping_and_a_question_need_a_session(shop: Desk, maker: Desk) -> None:
     shop.live.other = maker
     assert shop.do("partner.ping", partner=maker.company.id)["partner"] == maker.company.id
     told = shop.do("availability", items=["A"], quantity="3", by="2026-06-01", max_age=0)
-    assert told == {"figures": [], "asked": [{"partner": maker.company.id, "answered": True, "why": ""}]}
+    assert told["figures"] == []
+    assert told["asked"] == [{"partner": maker.company.id, "answered": True, "why": ""}]
+    assert [(one["item"], one["by_then"]) for one in told["promises"]] == [("A", "0")]
 
 
 def test_a_backup_needs_an_empty_folder(shop: Desk, tmp_path: Path) -> None:
