@@ -6,13 +6,14 @@ import asyncio
 import random
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from node import wire
 from node.app.links import exchange, outcomes
-from node.app.stock import ledger, reservations
+from node.app.stock import inventory, ledger, reservations
 from node.config import PartnerSettings
 from node.core import link, order_book
 from node.transport.session import Session
@@ -153,6 +154,8 @@ class World:
             soon = company.ctx.now_micros() + 600_000_000
             if company.read(lambda tx: tx.erp_holds.due("erp", soon, 1)):  # noqa: B023 - asked at once
                 return False
+            if company.read(partial(inventory.waiting_for_stock, ctx=company.ctx)):
+                return False  # a hold has just ended, and the partner has still to hear of it
         return True
 
     # --- what happens ---
