@@ -196,7 +196,7 @@ def _holds(buyer: Company, seller: Company) -> list[str]:
     got, given = _reservations(buyer, "requester"), _reservations(seller, "grantor")
     for name, ours in got.items():
         theirs = given.get(name)
-        if ours.state == "requested":
+        if ours.state == "requested" and ours.expires_at <= buyer.ctx.now_micros():
             found.append(f"hold {name} was never answered and never ended")
         elif ours.granted and (theirs is None or theirs.quantity != ours.quantity):
             found.append(f"hold {name}: {ours} at the buyer, {theirs} at the seller")
