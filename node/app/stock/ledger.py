@@ -67,7 +67,10 @@ class Ledger:
         self._ctx = ctx
         self.now = ctx.now_micros()
         keys = sorted(set(item_keys))
-        self.figures = dict(own_figures(tx, keys) if figures is None else figures)
+        self.figures = dict(figures or {})
+        # A hold's own item, too, where the caller read only those of the lines: partners hear of what ends there.
+        read = {key for key, _ in self.figures}
+        self.figures |= own_figures(tx, [key for key in keys if key not in read])
         self._counters = {(row.item_key, row.location): row for row in tx.reservations.counters(keys)} if keys else {}
         self._before = dict(self._counters)
         self._rows: dict[Key, ReservationRow] = {}
