@@ -85,6 +85,8 @@ from node.core.goods_effects import credit, despatch, invoice, receive, return_a
 from node.core.order_answer import response, verdict
 from node.core.order_effects import cancellation, change, order
 from node.core.order_state import (
+    ANSWERS,
+    CONFIRMATIONS,
     Book,
     Effects,
     Held,
@@ -195,11 +197,20 @@ def apply(
     return effects
 
 
-def undo(document: Document, *, document_id: int, at: int, reason: str, book: Book) -> Effects:
-    """The effects when the partner's node refused our own document, which was applied when it was submitted.
+def undo(
+    document: Document,
+    *,
+    document_id: int,
+    at: int,
+    reason: str,
+    book: Book,
+    stands: Callable[[int], bool] = lambda _: False,
+) -> Effects:
+    """The effects when the partner's node refused our own document, or we withdrew it, after it was applied here.
 
-    What it said stands no longer. An order itself stays, with every line rejected for `reason`, so that a human sees
-    why nothing comes; so do the values of a refused revision, which a further revision corrects.
+    What it said stands no longer. An answer's place is taken again by the one before it that `stands`, told by its
+    document id: that one is what the partner knows. An order itself stays, with every line rejected for `reason`, so
+    that a human sees why nothing comes; so do the values of a refused revision, which a further revision corrects.
     """
     effects = Effects()
     keys = keys_needed([document], sender=book.own_id, receiver="")
@@ -207,7 +218,11 @@ def undo(document: Document, *, document_id: int, at: int, reason: str, book: Bo
         state = book.orders.get(key)
         if state is None:
             continue
+        answered = {e.line_id for e in state.events if e.standing and e.document_id == document_id}
         effects.replace_where(state, lambda e: e.document_id == document_id)
+        if isinstance(document, OrderResponse):
+            for line_id in sorted(answered):
+                effects.events.extend(_answer_before(state, line_id, document_id, stands))
         if not isinstance(document, Order):
             continue
         number = document.header.number if document.header else ""
@@ -231,6 +246,21 @@ def undo(document: Document, *, document_id: int, at: int, reason: str, book: Bo
         )
     book.enact(effects, document_id)
     return effects
+
+
+def _answer_before(
+    state: OrderState, line_id: str, document_id: int, stands: Callable[[int], bool]
+) -> list[LineEventRow]:
+    """What a line's last standing answer before this document said, and what was said of that answer."""
+    said = [e for e in state.events if e.line_id == line_id and e.document_id < document_id and not e.standing]
+    answers = {e.document_id for e in said if e.event in ANSWERS}
+    newest = max((one for one in answers if stands(one)), default=None)
+    if newest is None:
+        return []
+    again = [
+        e for e in said if e.event in ANSWERS | CONFIRMATIONS and newest <= e.document_id and stands(e.document_id)
+    ]
+    return list(dict.fromkeys(e._replace(standing=1) for e in again))
 
 
 def submit_findings(document: Document, book: Book) -> list[Finding]:

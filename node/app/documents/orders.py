@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from node import wire
@@ -105,12 +106,22 @@ def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequen
             continue
         book = book_for(tx, ctx, partner, [document])
         effects = order_book.undo(
-            document, document_id=row.document_id, at=ctx.now_micros(), reason=_first_reason(row), book=book
+            document,
+            document_id=row.document_id,
+            at=ctx.now_micros(),
+            reason=_first_reason(row),
+            book=book,
+            stands=partial(_stands, tx),
         )
         write(tx, order_book.merge([effects]))
         undone.append(document)
     allocation.settle_documents(tx, ctx, partner_id, undone)
     requested.undo_refused(tx, ctx, partner_id, refused)
+
+
+def _stands(tx: Transaction, document_id: int) -> bool:
+    row = tx.documents.get(document_id)
+    return row is not None and row.state in ("waiting", "sent", "taken")
 
 
 def _first_reason(row: DocumentRow) -> str:
