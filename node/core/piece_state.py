@@ -311,6 +311,9 @@ def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
 
 
 def _answered(piece: PieceRow, fact: PieceFact, kept: int, said: list[Happened]) -> PieceRow:
+    if fact.cancel_open and piece.state != "cancelling" and kept < piece.wanted:
+        # The answer has crossed our change: a partner that agrees to the change may still send all that this asks for.
+        return _shrink(piece, piece.wanted, said, fact.reason or "the partner sends less")
     if not kept:
         if piece.state == "cancelling":
             return _move(piece, "cancel_agreed", said, piece.reason or fact.reason)

@@ -385,6 +385,38 @@ def test_less_is_wanted_while_it_is_on_its_way(shop: Company, meyer: Company, br
     assert lines(shop, order_id)[0].cancel_asked == 0
 
 
+def test_a_short_answer_that_crosses_our_change_is_not_the_last_word(
+    shop: Company, meyer: Company, braun: Company
+) -> None:
+    """Whoever agrees to a change sends what it asks for, whatever was said before: nothing of it is sourced twice."""
+    put(meyer, 15)
+    put(braun, 15)
+    connect(shop, meyer)
+    connect(shop, braun)
+    order_id = capture(shop, an_order(quantity=15))
+    settle(shop, meyer)
+    (ours,) = pieces(shop, order_id)
+    (first, other) = (meyer, braun) if ours.partner_id == meyer.id else (braun, meyer)
+    row = received(first)
+    # Said before the change arrives.
+    answer(first, row, (ScheduleOutcome.ACCEPTED, 2), (ScheduleOutcome.REJECTED, 13))
+    want(shop, order_id, 9)
+    settle(shop, meyer, braun)
+    assert [(p.partner_id, p.quantity // PIECE) for p in pieces(shop, order_id)] == [(first.id, 9)]
+    yes = OrderResponse(
+        header=DocumentHeader(number="YES"),
+        order=key(row),
+        outcome=ResponseOutcome.ACCEPTED,
+        answers=DocumentKey(issuer=shop.id, type="OrderChange", number=f"{row.number}-L1-1"),
+    )
+    say(first, shop.id, yes)
+    despatch(first, row, 9)
+    deliver(first, row)
+    settle(shop, meyer, braun)
+    assert balanced(shop, order_id) == {"ordered": 15, "cancelled": 6, "delivered": 9}
+    assert not other.read(lambda tx: tx.orders.search(limit=10))
+
+
 # --- chains -----------------------------------------------------------------------------------------------------------
 
 
