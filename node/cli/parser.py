@@ -324,6 +324,7 @@ def _reservation_commands(add: Group) -> None:
             parser.add_argument("--seconds", type=int, metavar="N", help="from now; else as the settings say")
         if name == "release":
             parser.add_argument("--reason", default="", help="why; the partner is told")
+            parser.add_argument("--quantity", metavar="N", help="only so much of it, in its unit; else all of it")
     add("verify", "prove that every count is the sum of its holds and orders", more="Exits with 1 when one is not.")
 
 

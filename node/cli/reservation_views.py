@@ -11,6 +11,7 @@ __all__ = ["VIEWS"]
 
 Result = Mapping[str, Any]
 
+_STAY = {"requested": "asked for", "granted": "held", "partly_granted": "held"}
 _SIDES = {"given": "we hold for", "got": "held for us by", "own": "we hold for ourselves"}
 
 
@@ -89,6 +90,10 @@ def _extended(output: Output, one: Result) -> None:
 
 
 def _released(output: Output, one: Result) -> None:
+    if one["state"] in ("requested", "granted", "partly_granted"):
+        left = one["quantity" if one["state"] == "requested" else "granted"]
+        output.line(f"{one['reservation']}: {shown(left)} {one['unit']} of it stay {_STAY[one['state']]}")
+        return
     output.line(f"{one['reservation']} is {one['state'].replace('_', ' ')}")
 
 

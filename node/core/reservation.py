@@ -1,8 +1,9 @@
 """Stock holds decided: their states, what of a request is granted, and how much of our stock a partner may hold.
 
 A hold goes ``requested -> granted | partly_granted | refused``, and ends as ``confirmed -> reflected`` (an order took
-it up, then our ERP's figure fell by it), ``released``, ``expired`` or ``withdrawn``. What comes late or twice has no
-effect; a grant that comes when nobody wants it any more is given back by whoever got it (`UNWANTED`).
+it up, then our ERP's figure fell by it), ``released``, ``expired`` or ``withdrawn``. A part of it can be given back
+before (`shrunk`): the hold stays what it is, and has less. What comes late or twice has no effect; a grant that comes
+when nobody wants it any more, or of more than is still wanted, is given back by whoever got it (`UNWANTED`).
 
 Where our ERP keeps holds too, one is ``pending`` between request and answer: our ledger counts it already, the ERP is
 asked outside of any transaction, and its answer grants or refuses. What the ERP still has to be told follows from the
@@ -42,6 +43,7 @@ __all__ = [
     "after",
     "allowance",
     "decide",
+    "shrunk",
     "to_tell",
     "together",
 ]
@@ -53,7 +55,10 @@ STATES = (
     *("requested", "granted", "partly_granted", "refused", "confirmed", "reflected", "released", "expired"),
     *("withdrawn", "pending"),
 )
-EVENTS = ("ask", "grant", "grant_partly", "refuse", "extend", "confirm", "reflect", "release", "expire", "withdraw")
+EVENTS = (
+    *("ask", "grant", "grant_partly", "refuse", "extend", "shrink", "confirm", "reflect"),
+    *("release", "expire", "withdraw"),
+)
 
 LIVE = frozenset({"granted", "partly_granted"})
 """Holds that count until their time is up."""
@@ -74,6 +79,7 @@ _STEPS: dict[str, dict[str, str]] = {
         "grant": "granted",
         "grant_partly": "partly_granted",
         "refuse": "refused",
+        "shrink": "requested",
         "release": "released",
         "expire": "expired",
         "withdraw": "withdrawn",
@@ -82,12 +88,13 @@ _STEPS: dict[str, dict[str, str]] = {
         "grant": "granted",
         "grant_partly": "partly_granted",
         "refuse": "refused",
+        "shrink": "pending",
         "release": "released",
         "expire": "expired",
         "withdraw": "withdrawn",
     },
-    "granted": {"extend": "granted", **_ENDS},
-    "partly_granted": {"extend": "partly_granted", **_ENDS},
+    "granted": {"extend": "granted", "shrink": "granted", **_ENDS},
+    "partly_granted": {"extend": "partly_granted", "shrink": "partly_granted", **_ENDS},
     "confirmed": {"reflect": "reflected", "release": "released"},
 }
 
@@ -100,6 +107,14 @@ def after(state: str, event: str) -> str:
     if state not in STATES or event not in EVENTS:
         raise ValueError(f"no reservation is {state!r}, or none hears {event!r}")
     return _STEPS.get(state, {}).get(event, state)
+
+
+def shrunk(granted: int, held: int, keep: int) -> int:
+    """What a hold of `granted` still takes off our figure, of `held`, when only `keep` of it is wanted.
+
+    Units of `granted` and `held` may differ; a fraction is rounded up, so that nothing is promised that is not free.
+    """
+    return held if keep >= granted else -(-held * max(0, keep) // granted)
 
 
 TOLD = ("nothing", "held", "refused", "ended")

@@ -65,9 +65,13 @@ def check_response(checks: Checks, document: ReservationResponse) -> None:
 
 
 def check_release(checks: Checks, document: ReservationRelease) -> None:
-    """A release names each hold once."""
+    """A release names each hold once; a part of one is a quantity above zero."""
     _needs_lines(checks, document.lines)
     _ids(checks, [line.reservation_id for line in document.lines])
+    for place, line in enumerate(document.lines):
+        checks.quantity(line.quantity, f"lines[{place}].quantity", needed=False)
+        if checks.is_full:
+            return
 
 
 def _needs_lines(checks: Checks, lines: Sequence[object]) -> None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 
 from node.core import reservation, sharing
-from node.core.reservation import EVENTS, STATES, TOLD, Ask, Given, after, allowance, decide, to_tell, together
+from node.core.reservation import EVENTS, STATES, TOLD, Ask, Given, after, allowance, decide, shrunk, to_tell, together
 
 ONE = 1_000_000
 BEAR1, BEAR2 = ("no:x:BEAR", "DC1"), ("no:x:BEAR", "DC2")
 
-# State by state, what each event leaves, in the order of EVENTS: ask, grant, grant_partly, refuse, extend, confirm,
-# reflect, release, expire, withdraw; a dot: nothing changes.
+# State by state, what each event leaves, in the order of EVENTS: ask, grant, grant_partly, refuse, extend, shrink,
+# confirm, reflect, release, expire, withdraw; a dot: nothing changes.
 TABLE = """
-requested pending granted partly_granted refused . . . released expired withdrawn
-granted . . . . . confirmed . released expired withdrawn
-partly_granted . . . . . confirmed . released expired withdrawn
-refused . . . . . . . . . .
-confirmed . . . . . . reflected released . .
-reflected . . . . . . . . . .
-released . . . . . . . . . .
-expired . . . . . . . . . .
-withdrawn . . . . . . . . . .
-pending . granted partly_granted refused . . . released expired withdrawn
+requested pending granted partly_granted refused . . . . released expired withdrawn
+granted . . . . . . confirmed . released expired withdrawn
+partly_granted . . . . . . confirmed . released expired withdrawn
+refused . . . . . . . . . . .
+confirmed . . . . . . . reflected released . .
+reflected . . . . . . . . . . .
+released . . . . . . . . . . .
+expired . . . . . . . . . . .
+withdrawn . . . . . . . . . . .
+pending . granted partly_granted refused . . . . released expired withdrawn
 """
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 
@@ -103,6 +103,23 @@ def test_what_cannot_be_told_in_part_is_given_whole_or_not() -> None:
     asks = [Ask("1", {BEAR1: 12}, whole=True)]
     assert decide(asks, {BEAR1: 11}, 100, complete=False) == [Given("1", None, 0, "not-enough")]
     assert decide([Ask("1", {})], {BEAR1: 11}, 100, complete=False) == [Given("1", None, 0, "unknown-item")]
+
+
+@pytest.mark.parametrize(
+    ("granted", "held", "keep", "left"),
+    [
+        (10, 10, 7, 7),
+        (10, 10, 10, 10),
+        (10, 10, 12, 10),
+        (10, 10, 0, 0),
+        (3, 36, 2, 24),  # boxes of twelve
+        (12, 1 * ONE, 7, 583_334),  # one box, seven pieces of it: no fraction of it is free by rounding
+        (10, 0, 4, 0),  # our ERP's figure has taken it off already
+        (0, 0, 4, 0),
+    ],
+)
+def test_a_part_that_is_given_back_is_free(granted: int, held: int, keep: int, left: int) -> None:
+    assert shrunk(granted, held, keep) == left
 
 
 def rule(figure: str, **more: object) -> sharing.Rule:

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Sequence
 from node.app.context import Context
 from node.app.documents import terms
 from node.app.fulfilment import notices, taking_over
-from node.app.stock import allocation, disruptions, drawdown, inventory, replenishment, reservations
+from node.app.stock import allocation, disruptions, drawdown, granting, inventory, replenishment, reservations
 from node.core.document import Document
 from node.core.document.inventory import InventoryReport
 from node.core.document.order import Order
+from node.core.document.reservation import ReservationRelease
+from node.core.finding import Finding
 from node.ports import Transaction
 
-__all__ = ["move_stock", "tell_process"]
+__all__ = ["doubts", "move_stock", "tell_process"]
+
+
+def doubts(tx: Transaction, partner_id: str, document: Document) -> list[Finding]:
+    """What is wrong with a received document for what we have given this partner, beyond what it says by itself."""
+    return granting.release_findings(tx, partner_id, document) if isinstance(document, ReservationRelease) else []
 
 
 def move_stock(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> set[str]:

@@ -180,7 +180,7 @@ def _take_protocol(tx: Transaction, ctx: Context, partner_id: str, arrival: _Arr
 
 def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_Arrival]) -> None:
     """May this partner send this, is it sound, have we got it, and does it wait behind a held one?"""
-    own = tx.partners.own().partner_id
+    own, sender = tx.partners.own().partner_id, partner.partner_id
     now = ctx.now()
     held = tx.documents.held_objects(partner.partner_id)
     wanted = [one.identity for one in arrivals if one.identity is not None and one.state == "taken"]
@@ -202,8 +202,7 @@ def _check(tx: Transaction, ctx: Context, partner: PartnerRow, arrivals: list[_A
             now=now,
             understands=UNDERSTANDS,
         )
-        if one.stock is not None:
-            findings = [*findings, *one.stock.findings]
+        findings = [*findings, *(one.stock.findings if one.stock else consequences.doubts(tx, sender, one.document))]
         if findings:
             one.refuse(findings)
         elif one.identity in known:

@@ -324,10 +324,10 @@ def _drop(tx: Transaction, ctx: Context, state: State, step: fulfilment.DropPiec
     after = drop(piece, step.quantity, step.reason, now)
     if after.state == "released":
         _give_hold_back(tx, ctx, piece, step.reason)
-        if piece.partner_id:
-            state.wake.add(piece.partner_id)
-    elif piece.reservation_id and not piece.partner_id:
-        reservations.shrink(tx, ctx, piece.reservation_id, after.quantity)
+    elif piece.reservation_id:
+        reservations.shrink(tx, ctx, piece.reservation_id, after.quantity, step.reason, partner_id=piece.partner_id)
+    if piece.partner_id:
+        state.wake.add(piece.partner_id)
     state.tell(now, "dropped", piece, min(step.quantity, piece.quantity), step.reason)
     state.put(after)
 

@@ -11,6 +11,7 @@ from node.app.operations.registry import Host, operation
 from node.app.operations.stock import number_text
 from node.app.stock import reservations
 from node.core import reservation
+from node.core.decimals import parse_decimal, to_scaled
 from node.core.document.common import ItemRef
 from node.core.identifiers import is_gtin
 from node.core.item_key import number_key
@@ -166,12 +167,16 @@ def reservation_extend(
 
 @operation("reservation.release")
 def reservation_release(
-    host: Host, *, reservation: str, reason: str = "", partner: str | None = None
+    host: Host, *, reservation: str, reason: str = "", quantity: str | None = None, partner: str | None = None
 ) -> dict[str, Any]:
-    """Give a hold back, or take back one that we gave."""
+    """Give a hold back, so much of it (in its unit) or all, or take back one that we gave."""
 
     def use_case(tx: Transaction) -> dict[str, Any]:
-        row = reservations.release(tx, host.ctx, reservation, reason, partner_id=partner)
+        if quantity is None:
+            row = reservations.release(tx, host.ctx, reservation, reason, partner_id=partner)
+        else:
+            part = to_scaled(parse_decimal(quantity))
+            row = reservations.release_part(tx, host.ctx, reservation, part, reason, partner_id=partner)
         return told(tx, row, host.ctx.now_micros())
 
     result = host.store.write(use_case)

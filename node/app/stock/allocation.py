@@ -212,15 +212,37 @@ def submitted(tx: Transaction, ctx: Context, partner_id: str, documents: Sequenc
         if name
     ]
     if named:
+        wanted = _wanted(documents)
         now = ctx.now_micros()
         tx.reservations.put(
             [
-                row._replace(state=reservation.after(row.state, "confirm"), at=now)
+                row._replace(
+                    state=reservation.after(row.state, "confirm"),
+                    granted=min(row.granted, _taken(row, wanted.get(row.reservation_id))),
+                    at=now,
+                )
                 for row in tx.reservations.find(partner_id, "requester", sorted(set(named))).values()
                 if row.state in reservation.LIVE
             ]
         )
     settle_documents(tx, ctx, partner_id, [one for one in documents if isinstance(one, _SETTLING)])
+
+
+def _wanted(documents: Sequence[Document]) -> dict[str, Quantity]:
+    """By the hold that it names, what the order line wants that takes it up: the first one does."""
+    found: dict[str, Quantity] = {}
+    for order in documents:
+        for line in order.lines if isinstance(order, Order) else ():
+            name = line.reservation_id or (order.reservation_id if isinstance(order, Order) else "")
+            if name and line.quantity is not None:
+                found.setdefault(name, line.quantity)
+    return found
+
+
+def _taken(hold: ReservationRow, wanted: Quantity | None) -> int:
+    """How much of a hold a line takes up, in the hold's unit; all of it where that cannot be told."""
+    taken = in_unit(to_scaled(wanted.value), wanted.unit, hold.unit) if wanted is not None else None
+    return hold.granted if taken is None else taken
 
 
 def settle_documents(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> None:

@@ -20,17 +20,19 @@ from node.core.document.reservation import (
     ReservationMode,
     ReservationOutcome,
     ReservationRelease,
+    ReservationReleaseLine,
     ReservationRequest,
     ReservationRequestLine,
     ReservationResponse,
     ReservationResponseLine,
 )
+from node.core.finding import Finding
 from node.core.quantity import Quantity, from_scaled, to_scaled
 from node.core.reservation import Place
 from node.core.reservation_rows import ReservationRow
 from node.ports import Transaction
 
-__all__ = ["answer_requests", "line_told", "take_releases"]
+__all__ = ["answer_requests", "line_told", "release_findings", "take_releases"]
 
 _SAY = {
     "unknown-item": "no such item is offered to you here",
@@ -302,7 +304,7 @@ def _reason(code: str) -> Reason:
 
 
 def take_releases(tx: Transaction, ctx: Context, partner_id: str, releases: Sequence[ReservationRelease]) -> None:
-    """A partner gives holds back. What is not its own, or has ended, changes nothing."""
+    """A partner gives holds back, whole or in part. What is not its own, or has ended, changes nothing."""
     lines = [(one, line) for one in releases for line in one.lines]
     known = tx.reservations.find(partner_id, "grantor", [line.reservation_id for _, line in lines])
     ledger = Ledger(tx, ctx, [row.item_key for row in known.values() if row.held])
@@ -311,6 +313,38 @@ def take_releases(tx: Transaction, ctx: Context, partner_id: str, releases: Sequ
         row = ledger.known((line.reservation_id, partner_id, "grantor")) or row
         if row is None or row.state not in reservation.STANDING:
             continue
-        reason = line.reason.text if line.reason else ""
-        ledger.change(row, ledger.ended(row, "release", reason))
+        back = _in_its_unit(row, line)
+        if back is None:
+            ctx.log.warning("a part of a hold was given back in another unit", extra={"partner": partner_id})
+        elif back < row.granted:
+            ledger.change(row, ledger.shrunk(row, row.granted - back))
+        else:
+            ledger.change(row, ledger.ended(row, "release", line.reason.text if line.reason else ""))
     ledger.write()
+
+
+def _in_its_unit(row: ReservationRow, line: ReservationReleaseLine) -> int | None:
+    """How much of a hold is given back, scaled in its unit; None where the quantity cannot be told in it."""
+    if line.quantity is None:
+        return row.granted
+    return in_unit(to_scaled(line.quantity.value), line.quantity.unit, row.unit)
+
+
+def release_findings(tx: Transaction, partner_id: str, release: ReservationRelease) -> list[Finding]:
+    """Parts given back that make no sense for what the partner has ever asked for, line by line."""
+    named = [line.reservation_id for line in release.lines if line.quantity is not None]
+    known = tx.reservations.find(partner_id, "grantor", named) if named else {}
+    found = []
+    for place, line in enumerate(release.lines):
+        row = known.get(line.reservation_id)
+        if row is None or line.quantity is None:
+            continue
+        path, back = f"lines[{place}].quantity", _in_its_unit(row, line)
+        asked = Quantity(from_scaled(row.quantity), row.unit)
+        if back is None:
+            text = f"{line.quantity} was given, the hold is counted in {row.unit}"
+            found.append(Finding("unlike-units", path, text))
+        elif back > row.quantity:
+            text = f"{line.quantity} was given, no more than {asked} was ever asked for"
+            found.append(Finding("more-than-held", path, text))
+    return found

@@ -134,6 +134,12 @@ class Ledger:
         state = reservation.after(row.state, event)
         return row._replace(state=state, held=0, covered=0, reason=reason[:500], at=self.now)
 
+    def shrunk(self, row: ReservationRow, keep: int) -> ReservationRow:
+        """A hold that keeps no more than so much (scaled, in its unit): the rest is free."""
+        held = reservation.shrunk(row.granted, row.held, keep)
+        state = reservation.after(row.state, "shrink")
+        return row._replace(state=state, granted=min(keep, row.granted), held=held, covered=min(row.covered, held))
+
     def expose(self, place: Place, fall: int) -> None:
         """Remember by how much the ERP's own sales made a figure fall; a larger or older one gives way."""
         counter = self.counter(place)

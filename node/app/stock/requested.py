@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from node import wire
 from node.app.context import Context
@@ -22,7 +23,7 @@ from node.core.reservation_rows import ReservationRow
 from node.core.rows import DocumentRow
 from node.ports import Transaction
 
-__all__ = ["take_response", "undo_refused", "with_margin"]
+__all__ = ["Back", "take_response", "undo_refused", "with_margin"]
 
 _HELD = (ReservationOutcome.GRANTED, ReservationOutcome.PARTLY_GRANTED)
 _EVENT_OF = {
@@ -34,18 +35,24 @@ _EVENT_OF = {
 }
 
 
+class Back(NamedTuple):
+    """What a grantor is told of one hold: so much of it (scaled, in its unit) is needed no more; None: nothing is."""
+
+    row: ReservationRow
+    quantity: int | None = None
+
+
 def with_margin(ctx: Context, until: datetime) -> int:
     """When a hold counts as ended here, that the grantor ends then (microseconds)."""
     return wire.micros(until) - ctx.settings.reservations.margin_seconds * 1_000_000
 
 
-def take_response(
-    tx: Transaction, ctx: Context, partner_id: str, response: ReservationResponse
-) -> list[ReservationRow]:
-    """What a grantor says of our requests; returns the holds that it gave and nobody wants any more."""
+def take_response(tx: Transaction, ctx: Context, partner_id: str, response: ReservationResponse) -> list[Back]:
+    """What a grantor says of our requests; returns what it gave and nobody wants any more, of parts how much."""
     rows = tx.reservations.find(partner_id, "requester", [line.reservation_id for line in response.lines])
     now = ctx.now_micros()
-    changed, back = [], []
+    changed: list[ReservationRow] = []
+    back: list[Back] = []
     for line in response.lines:
         row = rows.get(line.reservation_id)
         if row is None:
@@ -56,7 +63,10 @@ def take_response(
             changed.append(after)
             rows[line.reservation_id] = after
         if line.outcome in _HELD and after.state in reservation.UNWANTED:
-            back.append(after)
+            back.append(Back(after))
+        elif row.state == "requested" and after.state in reservation.LIVE:
+            surplus = _granted(row, line) - after.granted
+            back += [Back(after, surplus)] if surplus > 0 else []
     tx.reservations.put(changed)
     return back
 
@@ -80,8 +90,7 @@ def _heard(ctx: Context, row: ReservationRow, line: ReservationResponseLine, now
         return row
     if expires_at <= now:
         return row._replace(state=reservation.after(row.state, "expire"), reason="granted too late", at=now)
-    granted = in_unit(to_scaled(line.quantity.value), line.quantity.unit, row.unit) or 0
-    granted = min(granted, row.quantity)
+    granted = min(_granted(row, line), row.quantity)
     return row._replace(
         state=reservation.after(row.state, "grant" if granted == row.quantity else "grant_partly"),
         granted=granted,
@@ -90,6 +99,13 @@ def _heard(ctx: Context, row: ReservationRow, line: ReservationResponseLine, now
         reason=reason,
         at=now,
     )
+
+
+def _granted(row: ReservationRow, line: ReservationResponseLine) -> int:
+    """What the grantor holds, scaled, in the unit that we asked in."""
+    if line.quantity is None:
+        return 0
+    return in_unit(to_scaled(line.quantity.value), line.quantity.unit, row.unit) or 0
 
 
 def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequence[DocumentRow]) -> None:

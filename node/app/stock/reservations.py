@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple, cast
 
 from node import wire
 from node.app.context import Context
 from node.app.documents.submit import Submission, submit
+from node.app.stock.giving_back import release, release_part, send_release, shrink
 from node.app.stock.granting import answer_requests, take_releases
+from node.app.stock.hold_documents import answer_by, find, header, request_key, send, word
 from node.app.stock.ledger import Ledger, expire_due, exposure, in_unit, verify
-from node.app.stock.requested import take_response, undo_refused, with_margin
+from node.app.stock.requested import Back, take_response, undo_refused, with_margin
 from node.core import reservation
 from node.core.document import Document
-from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LocationRef, Reason
+from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LocationRef
 from node.core.document.reservation import (
     ReservationAction,
     ReservationMode,
-    ReservationOutcome,
     ReservationRelease,
-    ReservationReleaseLine,
     ReservationRequest,
     ReservationRequestLine,
     ReservationResponse,
@@ -48,6 +48,7 @@ __all__ = [
     "extend",
     "find",
     "release",
+    "release_part",
     "request",
     "reserve_own",
     "shrink",
@@ -101,7 +102,7 @@ def request(
     number = f"H{tx.documents.next_ids(1)}"
     ids = [ctx.random.token(16).hex() for _ in lines]
     document = ReservationRequest(
-        header=_header(ctx, number, min(hold_until, _answer_by(ctx)), root_id, hops_left),
+        header=header(ctx, number, min(hold_until, answer_by(ctx)), root_id, hops_left),
         action=ReservationAction.HOLD,
         mode=ReservationMode(mode.upper()),
         hold_until=hold_until,
@@ -117,7 +118,7 @@ def request(
             for place, line in enumerate(lines, start=1)
         ),
     )
-    document_id = _submit(tx, ctx, partner_id, document)
+    document_id = send(tx, ctx, partner_id, document)
     rows = [
         ReservationRow(
             reservation_id=ids[place],
@@ -150,48 +151,13 @@ def request(
     return Requested(number, document_id, rows)
 
 
-def _header(ctx: Context, number: str, valid_until: datetime | None, root_id: str, hops_left: int) -> DocumentHeader:
-    return DocumentHeader(number=number, valid_until=valid_until, root_id=root_id, hops_left=hops_left)
-
-
-def _answer_by(ctx: Context) -> datetime:
-    return ctx.now() + timedelta(seconds=ctx.settings.reservations.answer_seconds)
-
-
-def _submit(tx: Transaction, ctx: Context, partner_id: str, document: Document) -> int:
-    done = submit(tx, ctx, partner_id, [Submission(document)])[0]
-    if done.document_id is None or done.state != "waiting":
-        first = done.findings[0] if done.findings else None
-        text = f"{first.path}: {first.text}".removeprefix(": ") if first else "it was sent before"
-        raise RefusedError(f"the partner cannot be asked: {text}", code=first.rule if first else "duplicate")
-    return done.document_id
-
-
-def find(
-    tx: Transaction, reservation_id: str, *, partner_id: str | None = None, roles: Sequence[str] = ()
-) -> ReservationRow:
-    """The one reservation of this id. Raises RefusedError ``unknown-reservation`` or ``ambiguous``."""
-    rows = [
-        row
-        for row in tx.reservations.get(reservation_id)
-        if (partner_id is None or row.partner_id == partner_id) and (not roles or row.role in roles)
-    ]
-    if not rows:
-        hint = "`hansa reservation list` shows those that there are."
-        raise RefusedError(f"there is no reservation {reservation_id!r}", code="unknown-reservation", hint=hint)
-    if len(rows) > 1:
-        names = ", ".join(sorted(row.partner_id or "our own" for row in rows))
-        raise RefusedError(f"several have chosen this id: {names}", code="ambiguous", hint="Name the partner.")
-    return rows[0]
-
-
 def extend(
     tx: Transaction, ctx: Context, reservation_id: str, until: datetime, *, partner_id: str | None = None
 ) -> ReservationRow:
     """Ask the grantor for a later end of a hold, or set that of our own. Raises RefusedError."""
     row = find(tx, reservation_id, partner_id=partner_id, roles=("requester", "own"))
     if row.state not in reservation.LIVE or row.expires_at <= ctx.now_micros():
-        raise RefusedError(f"reservation {reservation_id} is {_word(ctx, row)}", code="not-held")
+        raise RefusedError(f"reservation {reservation_id} is {word(ctx, row)}", code="not-held")
     if row.role == "own":
         ledger = Ledger(tx, ctx, [row.item_key])
         at = wire.micros(until)
@@ -200,113 +166,14 @@ def extend(
         return longer
     number = f"H{tx.documents.next_ids(1)}"
     document = ReservationRequest(
-        header=_header(ctx, number, _answer_by(ctx), row.root_id, 0),
+        header=header(ctx, number, answer_by(ctx), row.root_id, 0),
         action=ReservationAction.EXTEND,
         mode=ReservationMode.PARTIAL,
         hold_until=until,
         lines=(ReservationRequestLine(line_id=row.line_id, reservation_id=reservation_id),),
     )
-    _submit(tx, ctx, row.partner_id, document)
+    send(tx, ctx, row.partner_id, document)
     return row
-
-
-def shrink(tx: Transaction, ctx: Context, reservation_id: str, quantity: int) -> ReservationRow:
-    """Give back at once what a hold on our own stock has beyond so much (scaled, in its unit).
-
-    A partner's hold stays as it is until an order takes up what it needs of it: then the partner frees the rest.
-    Raises RefusedError ``unknown-reservation``.
-    """
-    row = find(tx, reservation_id, roles=("requester", "own"))
-    if row.role != "own" or row.state not in reservation.LIVE or not 0 < quantity < row.granted:
-        return row
-    ledger = Ledger(tx, ctx, [row.item_key])
-    row = ledger.known((row.reservation_id, row.partner_id, row.role)) or row
-    if row.state not in reservation.LIVE:
-        ledger.write()
-        return row
-    left = row._replace(quantity=quantity, granted=quantity, held=-(-row.held * quantity // row.granted))
-    ledger.change(row, left)
-    ledger.write()
-    return left
-
-
-def _word(ctx: Context, row: ReservationRow) -> str:
-    run_out = row.state in reservation.OPEN and row.expires_at <= ctx.now_micros()
-    return "expired" if run_out else row.state.replace("_", " ")
-
-
-def release(
-    tx: Transaction, ctx: Context, reservation_id: str, reason: str = "", *, partner_id: str | None = None
-) -> ReservationRow:
-    """Give a hold back: to its grantor, to our own stock, or take back one that we gave. Twice has no second effect.
-
-    Raises RefusedError ``unknown-reservation``, or ``too-late`` when an order has taken it up.
-    """
-    row = find(tx, reservation_id, partner_id=partner_id)
-    if row.state in ("confirmed", "reflected"):
-        hint = "Cancel the order instead."
-        raise RefusedError(f"an order has taken up reservation {reservation_id}", code="too-late", hint=hint)
-    if row.state in reservation.UNWANTED:
-        return row
-    event = "withdraw" if row.state == "requested" else "release"
-    if row.role == "requester":
-        ended = row._replace(state=reservation.after(row.state, event), reason=reason[:500], at=ctx.now_micros())
-        tx.reservations.put([ended])
-        _send_release(tx, ctx, row.partner_id, [ended])
-        return ended
-    ledger = Ledger(tx, ctx, [row.item_key])
-    row = ledger.known((row.reservation_id, row.partner_id, row.role)) or row
-    ended = ledger.change(row, ledger.ended(row, event, reason))
-    ledger.write()
-    if row.role == "grantor" and row.state in reservation.STANDING:
-        _tell_released(tx, ctx, ended)
-    return ended
-
-
-def _send_release(tx: Transaction, ctx: Context, partner_id: str, rows: Sequence[ReservationRow]) -> None:
-    """Tell the grantor that holds are needed no more; where it cannot be told, its clock ends them."""
-    own = tx.partners.own().partner_id
-    document = ReservationRelease(
-        header=DocumentHeader(number=f"H{tx.documents.next_ids(1)}", root_id=rows[0].root_id),
-        request=_key(own, rows[0].request),
-        lines=tuple(
-            ReservationReleaseLine(
-                line_id=row.line_id,
-                reservation_id=row.reservation_id,
-                reason=Reason(code=row.state, text=row.reason),
-            )
-            for row in rows
-        ),
-    )
-    _try(tx, ctx, partner_id, document, "a hold was not given back")
-
-
-def _tell_released(tx: Transaction, ctx: Context, row: ReservationRow) -> None:
-    """Tell the requester that we took its hold back."""
-    line = ReservationResponseLine(
-        line_id=row.line_id,
-        reservation_id=row.reservation_id,
-        outcome=ReservationOutcome.RELEASED,
-        quantity=Quantity.zero(row.unit),
-        reason=Reason(code="taken-back", text=row.reason, language="en"),
-    )
-    document = ReservationResponse(
-        header=DocumentHeader(number=f"A{tx.documents.next_ids(1)}", root_id=row.root_id),
-        request=_key(row.partner_id, row.request),
-        lines=(line,),
-    )
-    _try(tx, ctx, row.partner_id, document, "the partner was not told that its hold was taken back")
-
-
-def _key(issuer: str, number: str) -> DocumentKey:
-    return DocumentKey(issuer=issuer, type="ReservationRequest", number=number)
-
-
-def _try(tx: Transaction, ctx: Context, partner_id: str, document: Document, failed: str) -> None:
-    try:
-        _submit(tx, ctx, partner_id, document)
-    except RefusedError as error:
-        ctx.log.warning("%s: %s", failed, error.message, extra={"partner": partner_id})
 
 
 # --- our own stock ---
@@ -395,7 +262,7 @@ def confirm(
         tx.reservations.put([again])
         return again
     if row.state not in reservation.LIVE or row.expires_at <= ctx.now_micros():
-        raise RefusedError(f"reservation {reservation_id} is {_word(ctx, row)}", code="not-held")
+        raise RefusedError(f"reservation {reservation_id} is {word(ctx, row)}", code="not-held")
     ledger = Ledger(tx, ctx, [row.item_key] if row.held else [])
     state = reservation.after(row.state, "confirm")
     confirmed = ledger.change(row, row._replace(state=state, at=ledger.now, **taken))  # type: ignore[arg-type]
@@ -416,7 +283,7 @@ def confirm_own(tx: Transaction, ctx: Context, lines: Mapping[str, str], order_i
         row = ledger.known((reservation_id, "", "own")) or rows[reservation_id]
         if row.state != "confirmed":
             if row.state not in reservation.LIVE or row.expires_at <= ledger.now:
-                raise RefusedError(f"reservation {reservation_id} is {_word(ctx, row)}", code="not-held")
+                raise RefusedError(f"reservation {reservation_id} is {word(ctx, row)}", code="not-held")
             row = ledger.change(row, row._replace(state=reservation.after(row.state, "confirm"), at=ledger.now))
         ledger.change(row, row._replace(order_id=order_id, line_id=line_id))
     ledger.write()
@@ -431,7 +298,7 @@ def take(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Doc
     Returns whether anything waits for the partner now.
     """
     answers: list[ReservationResponse] = []
-    back: list[ReservationRow] = []
+    back: list[Back] = []
     for kind, group in groupby(documents, key=type):
         if kind is ReservationRequest:
             answers += answer_requests(tx, ctx, partner_id, cast("list[ReservationRequest]", [*group]))
@@ -443,14 +310,14 @@ def take(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Doc
     if answers:
         _answer(tx, ctx, partner_id, answers)
     if back:
-        _send_release(tx, ctx, partner_id, back)
+        send_release(tx, ctx, partner_id, back)
     return bool(answers or back)
 
 
 def answer_later(tx: Transaction, ctx: Context, row: ReservationRow, lines: Sequence[ReservationResponseLine]) -> None:
     """Answer lines of a request that waited for our ERP; `row` is one of its reservations."""
     header = DocumentHeader(root_id=row.root_id)
-    request = _key(row.partner_id, row.request)
+    request = request_key(row.partner_id, row.request)
     _answer(tx, ctx, row.partner_id, [ReservationResponse(header=header, request=request, lines=tuple(lines))])
 
 

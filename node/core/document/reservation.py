@@ -94,16 +94,18 @@ class ReservationResponse:
 
 @dataclass(frozen=True, kw_only=True)
 class ReservationReleaseLine:
-    """One hold that is needed no more."""
+    """One hold that is needed no more, or a part of it."""
 
     line_id: str = ""
     reservation_id: str = ""
     reason: Reason | None = None
+    # How much is given back; absent: all that is left of it. Of more than is left, all that is left.
+    quantity: Quantity | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReservationRelease:
-    """The requester gives holds back, granted or still asked for."""
+    """The requester gives holds back, granted or still asked for, whole or in part."""
 
     header: DocumentHeader | None = None
     request: DocumentKey | None = None

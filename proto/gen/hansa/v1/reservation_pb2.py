@@ -26,19 +26,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hansa.v1 import common_pb2 as hansa_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahansa/v1/reservation.proto\x12\x08hansa.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hansa/v1/common.proto\"\xc4\x01\n\x16ReservationRequestLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x1f\n\x04item\x18\x03 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x04 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12\'\n\x08location\x18\x05 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12\x11\n\tneeded_on\x18\x06 \x01(\t\"\xf5\x01\n\x12ReservationRequest\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.hansa.v1.ReservationAction\x12\'\n\x04mode\x18\x03 \x01(\x0e\x32\x19.hansa.v1.ReservationMode\x12.\n\nhold_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05lines\x18\x05 \x03(\x0b\x32 .hansa.v1.ReservationRequestLine\"\xb3\x02\n\x17ReservationResponseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x1f\n\x04item\x18\x03 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.hansa.v1.ReservationOutcome\x12$\n\x08quantity\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12\'\n\x08location\x18\x06 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x06reason\x18\x08 \x01(\x0b\x32\x10.hansa.v1.Reason\"\x99\x01\n\x13ReservationResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12\x30\n\x05lines\x18\x03 \x03(\x0b\x32!.hansa.v1.ReservationResponseLine\"c\n\x16ReservationReleaseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12 \n\x06reason\x18\x03 \x01(\x0b\x32\x10.hansa.v1.Reason\"\x97\x01\n\x12ReservationRelease\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12/\n\x05lines\x18\x03 \x03(\x0b\x32 .hansa.v1.ReservationReleaseLine*s\n\x11ReservationAction\x12\"\n\x1eRESERVATION_ACTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17RESERVATION_ACTION_HOLD\x10\x01\x12\x1d\n\x19RESERVATION_ACTION_EXTEND\x10\x02*p\n\x0fReservationMode\x12 \n\x1cRESERVATION_MODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RESERVATION_MODE_PARTIAL\x10\x01\x12\x1d\n\x19RESERVATION_MODE_COMPLETE\x10\x02*\x89\x02\n\x12ReservationOutcome\x12#\n\x1fRESERVATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESERVATION_OUTCOME_GRANTED\x10\x01\x12&\n\"RESERVATION_OUTCOME_PARTLY_GRANTED\x10\x02\x12\x1f\n\x1bRESERVATION_OUTCOME_REFUSED\x10\x03\x12\x1f\n\x1bRESERVATION_OUTCOME_EXPIRED\x10\x04\x12 \n\x1cRESERVATION_OUTCOME_RELEASED\x10\x05\x12!\n\x1dRESERVATION_OUTCOME_CONFIRMED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahansa/v1/reservation.proto\x12\x08hansa.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15hansa/v1/common.proto\"\xc4\x01\n\x16ReservationRequestLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x1f\n\x04item\x18\x03 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12$\n\x08quantity\x18\x04 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12\'\n\x08location\x18\x05 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12\x11\n\tneeded_on\x18\x06 \x01(\t\"\xf5\x01\n\x12ReservationRequest\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12+\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1b.hansa.v1.ReservationAction\x12\'\n\x04mode\x18\x03 \x01(\x0e\x32\x19.hansa.v1.ReservationMode\x12.\n\nhold_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05lines\x18\x05 \x03(\x0b\x32 .hansa.v1.ReservationRequestLine\"\xb3\x02\n\x17ReservationResponseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x1f\n\x04item\x18\x03 \x01(\x0b\x32\x11.hansa.v1.ItemRef\x12-\n\x07outcome\x18\x04 \x01(\x0e\x32\x1c.hansa.v1.ReservationOutcome\x12$\n\x08quantity\x18\x05 \x01(\x0b\x32\x12.hansa.v1.Quantity\x12\'\n\x08location\x18\x06 \x01(\x0b\x32\x15.hansa.v1.LocationRef\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x06reason\x18\x08 \x01(\x0b\x32\x10.hansa.v1.Reason\"\x99\x01\n\x13ReservationResponse\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12\x30\n\x05lines\x18\x03 \x03(\x0b\x32!.hansa.v1.ReservationResponseLine\"\x89\x01\n\x16ReservationReleaseLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12 \n\x06reason\x18\x03 \x01(\x0b\x32\x10.hansa.v1.Reason\x12$\n\x08quantity\x18\x04 \x01(\x0b\x32\x12.hansa.v1.Quantity\"\x97\x01\n\x12ReservationRelease\x12(\n\x06header\x18\x01 \x01(\x0b\x32\x18.hansa.v1.DocumentHeader\x12&\n\x07request\x18\x02 \x01(\x0b\x32\x15.hansa.v1.DocumentKey\x12/\n\x05lines\x18\x03 \x03(\x0b\x32 .hansa.v1.ReservationReleaseLine*s\n\x11ReservationAction\x12\"\n\x1eRESERVATION_ACTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17RESERVATION_ACTION_HOLD\x10\x01\x12\x1d\n\x19RESERVATION_ACTION_EXTEND\x10\x02*p\n\x0fReservationMode\x12 \n\x1cRESERVATION_MODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RESERVATION_MODE_PARTIAL\x10\x01\x12\x1d\n\x19RESERVATION_MODE_COMPLETE\x10\x02*\x89\x02\n\x12ReservationOutcome\x12#\n\x1fRESERVATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESERVATION_OUTCOME_GRANTED\x10\x01\x12&\n\"RESERVATION_OUTCOME_PARTLY_GRANTED\x10\x02\x12\x1f\n\x1bRESERVATION_OUTCOME_REFUSED\x10\x03\x12\x1f\n\x1bRESERVATION_OUTCOME_EXPIRED\x10\x04\x12 \n\x1cRESERVATION_OUTCOME_RELEASED\x10\x05\x12!\n\x1dRESERVATION_OUTCOME_CONFIRMED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hansa.v1.reservation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESERVATIONACTION']._serialized_start=1264
-  _globals['_RESERVATIONACTION']._serialized_end=1379
-  _globals['_RESERVATIONMODE']._serialized_start=1381
-  _globals['_RESERVATIONMODE']._serialized_end=1493
-  _globals['_RESERVATIONOUTCOME']._serialized_start=1496
-  _globals['_RESERVATIONOUTCOME']._serialized_end=1761
+  _globals['_RESERVATIONACTION']._serialized_start=1303
+  _globals['_RESERVATIONACTION']._serialized_end=1418
+  _globals['_RESERVATIONMODE']._serialized_start=1420
+  _globals['_RESERVATIONMODE']._serialized_end=1532
+  _globals['_RESERVATIONOUTCOME']._serialized_start=1535
+  _globals['_RESERVATIONOUTCOME']._serialized_end=1800
   _globals['_RESERVATIONREQUESTLINE']._serialized_start=97
   _globals['_RESERVATIONREQUESTLINE']._serialized_end=293
   _globals['_RESERVATIONREQUEST']._serialized_start=296
@@ -47,8 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESERVATIONRESPONSELINE']._serialized_end=851
   _globals['_RESERVATIONRESPONSE']._serialized_start=854
   _globals['_RESERVATIONRESPONSE']._serialized_end=1007
-  _globals['_RESERVATIONRELEASELINE']._serialized_start=1009
-  _globals['_RESERVATIONRELEASELINE']._serialized_end=1108
-  _globals['_RESERVATIONRELEASE']._serialized_start=1111
-  _globals['_RESERVATIONRELEASE']._serialized_end=1262
+  _globals['_RESERVATIONRELEASELINE']._serialized_start=1010
+  _globals['_RESERVATIONRELEASELINE']._serialized_end=1147
+  _globals['_RESERVATIONRELEASE']._serialized_start=1150
+  _globals['_RESERVATIONRELEASE']._serialized_end=1301
 # @@protoc_insertion_point(module_scope)

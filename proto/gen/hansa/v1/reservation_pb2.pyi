@@ -252,27 +252,33 @@ Global___ReservationResponse: _TypeAlias = ReservationResponse  # noqa: Y015
 
 @_typing.final
 class ReservationReleaseLine(_message.Message):
-    """One hold that is needed no more."""
+    """One hold that is needed no more, or a part of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LINE_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
     line_id: _builtins.str
     reservation_id: _builtins.str
     @_builtins.property
     def reason(self) -> _common_pb2.Reason: ...
+    @_builtins.property
+    def quantity(self) -> _common_pb2.Quantity:
+        """How much is given back; absent: all that is left of it. Of more than is left, all that is left."""
+
     def __init__(
         self,
         *,
         line_id: _builtins.str = ...,
         reservation_id: _builtins.str = ...,
         reason: _common_pb2.Reason | None = ...,
+        quantity: _common_pb2.Quantity | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "reason", b"reason", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "quantity", b"quantity", "reason", b"reason", "reservation_id", b"reservation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,7 +286,7 @@ Global___ReservationReleaseLine: _TypeAlias = ReservationReleaseLine  # noqa: Y0
 
 @_typing.final
 class ReservationRelease(_message.Message):
-    """The requester gives holds back, granted or still asked for."""
+    """The requester gives holds back, granted or still asked for, whole or in part."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
