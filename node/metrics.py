@@ -18,12 +18,13 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """What a node counts. `links` and `handovers` are read from the store whenever somebody asks."""
+    """What a node counts. `links`, `handovers` and the number of `unusable` files are read whenever somebody asks."""
 
     def __init__(
         self,
         links: Callable[[], Iterable[LinkRow]] | None = None,
         handovers: Callable[[], dict[str, int]] | None = None,
+        unusable: Callable[[], int] = lambda: 0,
     ) -> None:
         self.registry = CollectorRegistry()
         self.sessions = Gauge("hansa_sessions", "Partners connected now", registry=self.registry)
@@ -63,6 +64,12 @@ class Metrics:
         self.loop_lag_seconds = Histogram(
             "hansa_loop_lag_seconds", "How late the event loop woke a timer", buckets=_SECONDS, registry=self.registry
         )
+        self.unusable_files = Gauge(
+            "hansa_unusable_files",
+            "Files of rules and rates that cannot be used as they are; hansa status says more",
+            registry=self.registry,
+        )
+        self.unusable_files.set_function(unusable)
         if links is not None and handovers is not None:
             self.registry.register(_StoreFigures(links, handovers))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from node.cli import order_views
+from node.cli import node_views, order_views
 from node.cli.output import Output, shown
 
 __all__ = ["VIEWS"]
@@ -224,7 +224,10 @@ def _amount(text: str) -> str:
 
 
 def _stuck(output: Output, told: Result) -> None:
-    """What waits, for whom, since when, and what to do."""
+    """What waits, for whom, since when, and what to do; before all, which rules do not hold."""
+    node_views.unusable_files(output, told)
+    if told["unusable_files"]:
+        output.line()
     output.table(
         ["order", "line", "quantity", "is", "waits for", "since", "because", "what to do"],
         [

@@ -12,7 +12,7 @@ from typing import Any
 
 from node.errors import HansaError
 
-__all__ = ["Output", "shown"]
+__all__ = ["Output", "moment", "shown"]
 
 GAP = "  "
 
@@ -49,6 +49,17 @@ class Output:
         width = max((len(name) for name, _ in shown), default=0)
         for name, value in shown:
             self.line(f"{name.ljust(width)}{GAP}{value}")
+
+    def tree(self, value: Any, indent: str) -> None:
+        """Nested fields, one to a line; empty ones are left out."""
+        for name, one in value.items() if isinstance(value, Mapping) else enumerate(value, 1):
+            if isinstance(one, Mapping) and set(one) in ({"value", "unit"}, {"amount", "currency"}):
+                self.line(f"{indent}{name}: {' '.join(map(str, one.values()))}")
+            elif isinstance(one, Mapping | list) and one:
+                self.line(f"{indent}{name}:")
+                self.tree(one, indent + "  ")
+            elif one not in ("", None, [], {}):
+                self.line(f"{indent}{name}: {shown(one)}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str, right: str = "") -> None:
         """Rows below their columns. `right` names the columns with figures, separated by spaces."""
@@ -137,6 +148,11 @@ def _plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+def moment(text: str) -> str:
+    """An instant as people read it: 2026-12-01 15:00:00, in UTC."""
+    return text.replace("T", " ").removesuffix("Z")
 
 
 def shown(value: Any) -> str:

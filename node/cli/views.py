@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.cli import carrier_views, customer_views, order_views, promise_views, reservation_views, rules_views
-from node.cli.output import Output, shown
+from node.cli import (
+    adapter_views,
+    carrier_views,
+    customer_views,
+    node_views,
+    order_views,
+    promise_views,
+    reservation_views,
+    rules_views,
+)
+from node.cli.node_views import standing
+from node.cli.output import Output, moment, shown
 from node.cli.promise_views import age
 
 __all__ = ["ENDED", "VIEWS", "age"]
@@ -15,83 +25,6 @@ Result = Mapping[str, Any]
 View = Callable[[Output, Any], None]
 
 ENDED = order_views.ENDED
-
-
-def _time(text: str) -> str:
-    return text.replace("T", " ").removesuffix("Z")
-
-
-# --- the node ---------------------------------------------------------------------------------------------------------
-
-
-def _init(output: Output, made: Result) -> None:
-    output.line(f"This node is {made['id']}.")
-    output.pairs([("home", made["home"]), ("settings", made["settings"]), ("fingerprint", made["fingerprint"])])
-    output.heading("Recovery key: write it down now, and keep it away from this machine. It is not shown again.")
-    output.line(f"    {made['recovery_key']}")
-    output.line()
-    output.line("Next: hansa run; hansa partner card --out OUR.card and send it; hansa partner add THEIR.card")
-
-
-def _status(output: Output, told: Result) -> None:
-    state = "is running" if told["running"] else "is not running (hansa run)"
-    output.line(f"{told['name']} ({told['id']}) {state}")
-    output.heading("Partners")
-    output.table(
-        ["partner", "name", "state", "link", "waiting", "sent", "receipted", "received", "refused", "held"],
-        [
-            [
-                one["id"],
-                one["name"],
-                _standing(one),
-                "up" if one["connected"] else f"down, seen {_time(one['last_seen_at']) or 'never'}",
-                *(str(one[name]) for name in ("waiting", "sent")),
-                str(one["sent"] - one["unreceipted"]),
-                str(one["received"]),
-                str(one["refused"] + one["refused_by_partner"]),
-                str(one["held"]),
-            ]
-            for one in told["partners"]
-        ],
-        empty="none yet: hansa partner add FILE",
-        right="waiting sent receipted received refused held",
-    )
-    if told["adapters"]:
-        output.heading("Adapters")
-        _adapter_table(output, told["adapters"])
-    waiting = {name: count for name, count in told["handovers"].items() if name not in ("posted", "refused")}
-    if waiting:
-        output.line()
-        output.line("hand-over to our systems: " + ", ".join(f"{count} {name}" for name, count in waiting.items()))
-    if told["stuck"]:
-        output.heading("Stuck: a person must decide")
-        output.table(
-            ["kind", "document", "partner", "what", "why"],
-            [[one["kind"], shown(one["document"]), one["partner"], one["what"], one["why"]] for one in told["stuck"]],
-            empty="",
-            right="document",
-        )
-
-
-def _standing(one: Result) -> str:
-    """How far a partner is: added, confirmed in test, live, revoked."""
-    if one["state"] != "confirmed":
-        return str(one["state"])
-    return "live" if one["usage"] == "PRODUCTION" else "in test"
-
-
-def _backup(output: Output, made: Result) -> None:
-    output.line(
-        f"copied to {made['folder']}: " + ", ".join(f"{name} ({size} bytes)" for name, size in made["files"].items())
-    )
-    output.line(f"not in it: the private keys in {made['keys']}; keep a copy of them elsewhere")
-
-
-def _config_check(output: Output, told: Result) -> None:
-    output.line(f"{told['file']}: " + ("good" if told["exists"] else "not there; all settings have their defaults"))
-    output.pairs([("adapters", shown(told["adapters"])), ("partners", shown(told["partners"]))])
-    for one in told["warnings"]:
-        output.note(f"warning: {one}")
 
 
 # --- partners and keys ------------------------------------------------------------------------------------------------
@@ -113,9 +46,9 @@ def _partners(output: Output, told: Result) -> None:
             [
                 one["id"],
                 one["name"],
-                _standing(one),
+                standing(one),
                 "up" if one["connected"] else "down",
-                _time(one["last_seen_at"]),
+                moment(one["last_seen_at"]),
                 one["fingerprint"],
             ]
             for one in told["partners"]
@@ -136,7 +69,7 @@ def _partner(output: Output, one: Result) -> None:
             ("endpoint", one["endpoint"] or "dials out"),
             ("roles", shown(one["roles"])),
             ("link", "up" if one["connected"] else "down"),
-            ("last seen", _time(one["last_seen_at"])),
+            ("last seen", moment(one["last_seen_at"])),
             ("software", one["software"]),
             ("accepts", shown(one["accepts"])),
         ]
@@ -173,7 +106,7 @@ def _terms(output: Output, told: Result) -> None:
     output.pairs([(name, shown(value)) for name, value in told["ours"].items()])
     output.heading("Theirs")
     output.line("nothing was sent to us" if told["theirs"] is None else "")
-    _tree(output, told["theirs"] or {}, "")
+    output.tree(told["theirs"] or {}, "")
     if "sent" in told:
         output.line()
         order_views.sent(output, told["sent"])
@@ -185,7 +118,7 @@ def _keys(output: Output, told: Result) -> None:
         [
             [
                 one["key_id"],
-                _time(one["since"]),
+                moment(one["since"]),
                 str(one["card"]),
                 shown(one["in_force"]),
                 shown(one["revoked"]),
@@ -200,120 +133,6 @@ def _keys(output: Output, told: Result) -> None:
         output.note(
             f"our card {told['card']} goes to every partner; until each has taken it, the older key counts there"
         )
-
-
-# --- adapters ---------------------------------------------------------------------------------------------------------
-
-
-def _adapter_table(output: Output, adapters: list[Result]) -> None:
-    output.table(
-        ["adapter", "kind", "state", "last pull"],
-        [
-            [
-                one["name"],
-                one["kind"],
-                "started" if one["started"] else f"waits: hansa adapter start {one['name']}",
-                _time(one["pulled_at"]),
-            ]
-            for one in adapters
-        ],
-        empty="none in our settings: [[adapters]]",
-    )
-
-
-def _adapters(output: Output, told: Result) -> None:
-    _adapter_table(output, told["adapters"])
-    for one in told["adapters"]:
-        if one["findings"]:
-            output.heading(f"{one['name']}: what its last pulls did not take")
-        for text in one["findings"]:
-            output.line(f"  {text}")
-        if one["refused"]:
-            output.heading(f"{one['name']}: documents that could not be sent, kept")
-            output.table(
-                ["type", "key", "from", "since", "why", "next try"],
-                [
-                    [
-                        kept["type"],
-                        kept["key"],
-                        kept["origin"],
-                        _time(kept["since"]),
-                        "; ".join(kept["reasons"]),
-                        "by itself" if kept["tried_again"] else f"after mending: hansa adapter pull {one['name']}",
-                    ]
-                    for kept in one["refused"]
-                ],
-                empty="",
-            )
-    output.note(f"installed kinds: {shown(told['installed'])}")
-
-
-def _findings(output: Output, findings: list[Result]) -> None:
-    if not findings:
-        return
-    output.heading("Findings")
-    output.table(
-        ["source", "row", "column", "field", "what"],
-        [
-            [
-                one["source"],
-                one["row"],
-                one["column"],
-                one["path"],
-                ("warning: " if one["warning"] else "") + one["text"],
-            ]
-            for one in findings
-        ],
-        empty="",
-    )
-
-
-def _adapter_check(output: Output, told: Result) -> None:
-    output.line(f"{told['name']}: " + ("good" if told["good"] else "not good"))
-    output.pairs([("takes", shown(told["takes"]))])
-    _findings(output, told["findings"])
-
-
-def _preview(output: Output, told: Result) -> None:
-    for one in told["documents"]:
-        output.heading(f"{one['type']} {one['key']}" + (f" for {one['partner']}" if one["partner"] else ""))
-        output.line(f"  from {one['origin']}")
-        _tree(output, one["fields"], "  ")
-    for one in told["stock"]:
-        output.heading(f"stock: {one['lines']} lines from {one['origin']}")
-        columns = sorted({path for row in one["first"] for path in row})
-        output.table(columns, [[shown(row.get(path)) for path in columns] for row in one["first"]], empty="no lines")
-    _findings(output, told["findings"])
-    if not told["documents"] and not told["stock"]:
-        output.line("nothing is new")
-    if told["more"]:
-        output.note("there is more; --limit shows it")
-
-
-def _adapter_started(output: Output, told: Result) -> None:
-    now = f"hansa adapter pull {told['name']}"
-    output.line(f"{told['name']} is started; a running node pulls it at its next turn (now: {now})")
-
-
-def _pulled(output: Output, told: Result) -> None:
-    counts = [f"{told[name]} {words}" for name, words in (
-        ("documents", "documents sent"), ("duplicates", "known already"), ("refused", "refused"),
-        ("stock_lines", "stock lines"), ("handed_over", "handed over"),
-    )]  # fmt: skip
-    output.line(f"{told['name']}: {', '.join(counts)}")
-    _findings(output, told["findings"])
-
-
-def _tree(output: Output, value: Any, indent: str) -> None:
-    """Nested fields, one to a line."""
-    for name, one in value.items() if isinstance(value, Mapping) else enumerate(value, 1):
-        if isinstance(one, Mapping) and set(one) in ({"value", "unit"}, {"amount", "currency"}):
-            output.line(f"{indent}{name}: {' '.join(map(str, one.values()))}")
-        elif isinstance(one, Mapping | list) and one:
-            output.line(f"{indent}{name}:")
-            _tree(output, one, indent + "  ")
-        elif one not in ("", None, [], {}):
-            output.line(f"{indent}{name}: {shown(one)}")
 
 
 # --- stock and documents ----------------------------------------------------------------------------------------------
@@ -379,7 +198,7 @@ def _document_row(one: Result) -> list[str]:
     number = one["number"] + (f" rev {one['revision']}" if one["revision"] else "")
     state = one["state"] + (f" (duplicate of {one['duplicate_of']})" if one["duplicate_of"] else "")
     link = "" if one["link_number"] is None else str(one["link_number"])
-    stored, usage = _time(one["stored_at"]), one["usage"].lower()
+    stored, usage = moment(one["stored_at"]), one["usage"].lower()
     return [str(one["id"]), stored, one["partner"], one["direction"], one["type"], number, usage, state, link]
 
 
@@ -392,8 +211,8 @@ def _document(output: Output, one: Result) -> None:
             ("why", "; ".join(f"{part.get('text', '')} [{part.get('code', '')}]" for part in one["reasons"])),
             ("link number", shown(one["link_number"])),
             ("usage", one["usage"].lower()),
-            ("stored", _time(one["stored_at"])),
-            ("valid until", _time(one.get("valid_until", ""))),
+            ("stored", moment(one["stored_at"])),
+            ("valid until", moment(one.get("valid_until", ""))),
         ]
     )
     if handover := one.get("handover"):
@@ -408,7 +227,7 @@ def _document(output: Output, one: Result) -> None:
         )
     if one.get("fields"):
         output.heading("Fields")
-        _tree(output, one["fields"], "  ")
+        output.tree(one["fields"], "  ")
     elif "bytes" in one:
         output.line("its bytes are erased" if one["bytes"] is None else f"its {one['bytes']} bytes cannot be read")
 
@@ -448,12 +267,10 @@ def _verified(output: Output, told: Result) -> None:
 
 
 VIEWS: dict[str, View] = {
+    **node_views.VIEWS,
+    **adapter_views.VIEWS,
     "evidence.export": _exported,
     "evidence.verify": _verified,
-    "init": _init,
-    "status": _status,
-    "backup": _backup,
-    "config.check": _config_check,
     "partner.card": _card,
     "partner.add": _partner,
     "partner.confirm": _partner,
@@ -468,11 +285,6 @@ VIEWS: dict[str, View] = {
     "key.rotate": _keys,
     "key.revoke": _keys,
     "key.recover": _keys,
-    "adapter.list": _adapters,
-    "adapter.check": _adapter_check,
-    "adapter.preview": _preview,
-    "adapter.start": _adapter_started,
-    "adapter.pull": _pulled,
     "partner.performance": promise_views.performance,
     "availability": _availability,
     "stock.warnings": promise_views.warnings,

@@ -96,6 +96,7 @@ class Node:
         self.metrics = Metrics(
             links=lambda: self.store.read(lambda tx: tx.links.all()),
             handovers=lambda: self.store.read(lambda tx: tx.handovers.counts()),
+            unusable=lambda: len(advice.unusable(settings)),
         )
         services = Services(self.store, self.ctx, exchange, self, Limits.of(settings.limits))
         self._workers = {

@@ -11,6 +11,7 @@ from node.app.fulfilment import customer_status
 from node.app.fulfilment.customer_orders import capture
 from node.app.fulfilment.taking_over import rewanted
 from node.app.operations import forms
+from node.app.operations.node import unusable_files
 from node.app.operations.registry import Host, operation
 from node.core.customer_rows import CustomerOrderRow, ProcessEventRow
 from node.core.decimals import format_decimal, to_scaled
@@ -251,7 +252,8 @@ def orders_stuck(host: Host, *, limit: int = 200) -> dict[str, Any]:
     """What waits, for whom, since when, and what to do."""
     if not 0 < limit <= LIMIT_MAX:
         raise RefusedError(f"limit: 1 to {LIMIT_MAX}", code="bad-argument")
-    return {"waiting": host.store.read(lambda tx: customer_status.stuck(tx, host.ctx, limit))}
+    waiting = host.store.read(lambda tx: customer_status.stuck(tx, host.ctx, limit))
+    return {"waiting": waiting, "unusable_files": unusable_files(host)}
 
 
 def _kick(host: Host) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from node import wire
+from node.app import advice
 from node.app.operations.registry import Host, Report, operation
 from node.config import FILE_NAME
 from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
 from node.errors import ConfigError
 from node.ports import Transaction
 
-__all__ = ["moment"]
+__all__ = ["moment", "unusable_files"]
 
 STUCK_MAX = 20
 """Stuck documents that a status names."""
@@ -22,6 +23,11 @@ STUCK_MAX = 20
 def moment(at: int | None) -> str:
     """An instant of the store as ISO 8601 in UTC; "" for none."""
     return "" if at is None else wire.instant(at).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def unusable_files(host: Host) -> list[dict[str, str]]:
+    """The rules and rates that cannot be used as they are now, with what holds meanwhile and what to do."""
+    return [one._asdict() for one in advice.unusable(host.ctx.settings)]
 
 
 @operation("status")
@@ -42,7 +48,13 @@ def status(host: Host) -> dict[str, Any]:
                 "pulled_at": moment(row.at if row and row.cursor else None),
             }
         )
-    return {"running": host.live is not None, "at": moment(host.ctx.now_micros()), **found, "adapters": adapters}
+    return {
+        "running": host.live is not None,
+        "at": moment(host.ctx.now_micros()),
+        **found,
+        "adapters": adapters,
+        "unusable_files": unusable_files(host),
+    }
 
 
 def _status(tx: Transaction, sessions: dict[str, dict[str, Any]]) -> dict[str, Any]:
