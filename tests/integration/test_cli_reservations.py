@@ -178,6 +178,25 @@ def test_a_hold_from_request_to_release_as_people_see_it(
     assert (code, "every counter is the sum" in out) == (0, True)
 
 
+def test_a_part_of_a_hold_is_given_back_by_command(
+    linked: Callable[[], None], told: Callable[..., Any], run: Run
+) -> None:
+    asked = told("shop", "reservation", "request", MAKER, "--line", "BEAR=8")
+    name = asked["reservations"][0]["reservation"]
+    linked()
+    code, out, _ = run("shop", "reservation", "release", name, "--quantity", "3", "--reason", "three are too many")
+    assert (code, out.strip()) == (0, f"{name}: 5 C62 of it stay held")
+    linked()
+    for home in ("shop", "maker"):
+        one = told(home, "reservation", "show", name)
+        assert (one["state"], one["quantity"], one["granted"]) == ("granted", "8", "5")
+    assert told("maker", "reservation", "verify")["good"]
+    for wrong, word in (("9", "more-than-held"), ("0", "quantity"), ("-1", "quantity"), ("x", "bad-decimal")):
+        code, _, said = run("shop", "reservation", "release", name, f"--quantity={wrong}", as_json=True)
+        assert (code, json.loads(said)["error"]["code"]) == (3, word)
+    assert told("shop", "reservation", "release", name, "--quantity", "5")["state"] == "released"
+
+
 def test_a_counter_that_is_wrong_is_shown_and_told_by_the_exit_code(
     linked: Callable[[], None], told: Callable[..., Any], run: Run, tmp_path: Path
 ) -> None:

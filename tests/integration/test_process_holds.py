@@ -130,6 +130,46 @@ def test_what_a_hold_has_too_much_is_given_back_at_once(shop: Company, meyer: Co
     assert reserved(shop) == [(0, 10)]
 
 
+def test_what_a_partner_holds_too_much_is_given_back_at_once(shop: Company, meyer: Company, braun: Company) -> None:
+    order_id = held_at(shop, meyer)
+    assert reserved(meyer) == [(6, 0)]
+    want(shop, order_id, 7)
+    work(shop)
+    kept = {p.partner_id: p.quantity // PIECE for p in pieces(shop, order_id)}
+    assert sum(kept.values()) == 7
+    (hold,) = shop.read(lambda tx: tx.reservations.search(role="requester"))
+    assert (hold.state, hold.granted) == ("granted", kept[meyer.id] * PIECE)
+    connect(shop, meyer)
+    assert reserved(meyer) == [(kept[meyer.id], 0)]
+    assert reserved(shop) == [(kept[""], 0)]
+    go_on(shop, order_id)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 3, "live": 7}
+    assert reserved(meyer) == [(0, kept[meyer.id])]
+    assert meyer.read(lambda tx: tx.reservations.differences()) == []
+
+
+def test_what_is_wanted_less_while_a_partner_is_asked_goes_back_with_its_answer(
+    shop: Company, meyer: Company, braun: Company
+) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    work(shop)
+    hold_up(shop, order_id)
+    assert [p.state for p in pieces(shop, order_id)] == ["holding"]
+    want(shop, order_id, 4)
+    work(shop)
+    connect(shop, meyer)
+    work(shop)
+    assert [(p.state, p.quantity // PIECE) for p in pieces(shop, order_id)] == [("held", 4)]
+    assert reserved(meyer) == [(4, 0)]
+    go_on(shop, order_id)
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 6, "live": 4}
+    assert reserved(meyer) == [(0, 4)]
+
+
 def work_until_held(company: Company, order_id: int) -> None:
     """Sourced and held, but not ordered: a human comes between."""
     from node.app.fulfilment.advancing import advance

@@ -25,6 +25,7 @@ from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Line
 from node.core.document.fulfilment import DespatchAdvice, DespatchLine
 from node.core.document.order import Order, OrderLine, OrderResponse, ResponseOutcome
 from node.core.quantity import Quantity
+from node.core.reservation import LIVE
 from node.core.rows import StockRow
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
@@ -115,6 +116,25 @@ class Ledger(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         if self.held:
             self.attempt(reservations.release, data.draw(st.sampled_from(self.held)))
+
+    @rule(data=st.data(), count=st.integers(1, 30))
+    def release_part(self, data: st.DataObject, count: int) -> None:
+        if self.held:
+            name = data.draw(st.sampled_from(self.held))
+            before = self.kept(name)
+            self.attempt(reservations.release_part, name, count * PIECE)
+            after = self.kept(name)
+            if before is not None and after is not None:
+                assert after[0] in (before[0], before[0] - count * PIECE)
+                assert after[1] - after[0] == before[1] - before[0]
+
+    def kept(self, name: str) -> tuple[int, int] | None:
+        """What a hold that both count as one has: by the buyer's books, and what it takes off the seller's stock."""
+        ours = self.buyer.read(lambda tx: tx.reservations.find(self.seller.id, "requester", [name])).get(name)
+        theirs = self.seller.read(lambda tx: tx.reservations.find(self.buyer.id, "grantor", [name])).get(name)
+        if ours is None or theirs is None or not {ours.state, theirs.state} <= LIVE:
+            return None
+        return ours.granted, theirs.held
 
     def attempt(self, use_case: Any, *arguments: Any) -> None:
         try:

@@ -191,15 +191,17 @@ def _stock(buyer: Company, seller: Company) -> list[str]:
 
 
 def _holds(buyer: Company, seller: Company) -> list[str]:
-    """Counters are the sums of what counts, and nobody thinks that it has a hold which the other does not know of."""
+    """Counters are the sums of what counts, and both think the same of every hold, and of how much it still has."""
     found = [f"{one.name}: {wrong}" for one in (buyer, seller) for wrong in one.read(ledger.verify)]
     got, given = _reservations(buyer, "requester"), _reservations(seller, "grantor")
     for name, ours in got.items():
         theirs = given.get(name)
         if ours.state == "requested" and ours.expires_at <= buyer.ctx.now_micros():
             found.append(f"hold {name} was never answered and never ended")
-        elif ours.granted and (theirs is None or theirs.quantity != ours.quantity):
+        elif ours.granted and (theirs is None or theirs.quantity < ours.quantity):
             found.append(f"hold {name}: {ours} at the buyer, {theirs} at the seller")
+        elif theirs is not None and {ours.state, theirs.state} <= LIVE and ours.granted != theirs.granted:
+            found.append(f"hold {name} has {ours.granted} at the buyer and {theirs.granted} at the seller")
         elif theirs is not None and ours.state in UNWANTED - {"expired"} and theirs.state in LIVE:
             found.append(f"hold {name} is {ours.state} at the buyer and {theirs.state} at the seller")
     return found

@@ -14,6 +14,7 @@ from node.app.documents.submit import Submission, submit
 from node.app.fulfilment import customer_orders
 from node.app.fulfilment.advancing import advance
 from node.config import SharingRule, SharingSettings
+from node.core.customer_rows import PieceRow
 from node.core.document import Document
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef
 from node.core.document.fulfilment import DeliveryEvent, DeliveryStatus, DespatchAdvice, DespatchLine
@@ -26,6 +27,8 @@ from node.core.document.order import (
 )
 from node.core.fulfilment import balance
 from node.core.quantity import Quantity
+from node.core.reservation import LIVE
+from node.core.reservation_rows import ReservationRow
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
 from node.ports import Transaction
 from tests.companies import Company, connect, swap
@@ -38,6 +41,10 @@ ITEM = f"gtin:{GTIN.zfill(14)}"
 
 def _lines_of(order_id: int, tx: Transaction) -> list[OrderLineRow]:
     return tx.orders.lines([order_id])
+
+
+def _pieces_of(order_id: int, tx: Transaction) -> list[PieceRow]:
+    return tx.customer_orders.pieces([order_id])
 
 
 def _events_of(order_ids: Sequence[int], tx: Transaction) -> list[LineEventRow]:
@@ -110,6 +117,8 @@ class OrdersWorld:
             for company in self.companies:
                 self._people(company, diligent=True)
         self._work()
+        for supplier in self.suppliers:
+            connect(self.shop, supplier)
 
     def _something(self) -> None:
         happenings = [
@@ -298,7 +307,27 @@ class OrdersWorld:
         ]
         for order_id in self.orders:
             found += self._audit_order(order_id)
+        return found + self._audit_holds()
+
+    def _audit_holds(self) -> list[str]:
+        """What is held is what a piece waits for, no more, and the partner holds just that."""
+        found = []
+        holds = {row.reservation_id: row for row in self._holds(self.shop, "requester")}
+        given = {row.reservation_id: row for one in self.suppliers for row in self._holds(one, "grantor")}
+        for name, row in holds.items():
+            if name in given and given[name].granted != row.granted:
+                found.append(f"hold {name}: {row.granted // PIECE} here, {given[name].granted // PIECE} there")
+        for order_id in self.orders:
+            for piece in self.shop.read(partial(_pieces_of, order_id)):
+                hold = holds.get(piece.reservation_id)
+                if piece.state == "held" and hold is not None and hold.granted != piece.quantity:
+                    found.append(f"piece {piece.piece_id} of {piece.quantity // PIECE} holds {hold.granted // PIECE}")
         return found
+
+    @staticmethod
+    def _holds(company: Company, role: str) -> list[ReservationRow]:
+        rows = company.read(lambda tx: tx.reservations.search(role=role, limit=100_000))
+        return [row for row in rows if row.state in LIVE]
 
     def _audit_order(self, order_id: int) -> list[str]:
         order = self.shop.read(lambda tx: tx.customer_orders.get([order_id]))[order_id]

@@ -169,6 +169,7 @@ class World:
             (4, self._stock),
             (8, self._hold),
             (2, self._release),
+            (3, self._release_part),
             (1, self._extend),
             (2, self._tidy),
             (2, self._push),
@@ -211,6 +212,10 @@ class World:
     def _release(self) -> None:
         if self.buyer.alive:
             self.buyer.try_hold(reservations.release)
+
+    def _release_part(self) -> None:
+        if self.buyer.alive:
+            self.buyer.try_hold(reservations.release_part, self.chance.randint(1, 20) * 1_000_000)
 
     def _extend(self) -> None:
         if self.buyer.alive:
