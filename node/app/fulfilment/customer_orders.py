@@ -24,7 +24,7 @@ from node.core.document import header_of
 from node.core.document.common import ItemRef, PersonalData, Usage
 from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind, Preference
 from node.core.finding import Finding
-from node.core.item_key import aliases, number_key
+from node.core.item_key import GTIN_PREFIX, aliases, number_key
 from node.core.order_state import scaled
 from node.core.rows import DocumentRow, StockRow
 from node.errors import RefusedError
@@ -82,6 +82,7 @@ def capture(
     document_id = origin.document_id or _store(tx, ctx, own, order, salt, body)
     row = _row(tx, ctx, order, origin, document_id)
     lines = [_line(own, row.customer_order_id, place, line, order) for place, line in enumerate(order.lines, 1)]
+    lines = _under_gtins(tx, own, lines)
     doubts = _doubts(tx, ctx, order, lines)
     if row.state == "captured" and doubts:
         row = row._replace(state="human", approved=0, next_at=None, reason="; ".join(one.text for one in doubts))
@@ -290,6 +291,27 @@ def item_key_of(item: ItemRef, own: str) -> str:
     """Our key of an item that a customer wants: its GTIN, else our own number of it."""
     names = aliases(item, seller=item.seller or own, buyer=item.buyer or own)
     return names[0] if names else number_key(item.description, own)
+
+
+def _under_gtins(tx: Transaction, own: str, lines: list[CustomerLineRow]) -> list[CustomerLineRow]:
+    """Lines that name an item by our number alone, under the GTIN under which its stock is kept, if it has one."""
+    prefix = number_key("", own)
+    numbers = {line.item_key.removeprefix(prefix) for line in lines if line.item_key.startswith(prefix)}
+    if not numbers:
+        return lines
+    named: dict[str, list[str]] = {}
+    for row in tx.stock.aliases(sorted(numbers)):
+        if row.item_number in numbers and row.alias.startswith(GTIN_PREFIX):
+            named.setdefault(prefix + row.item_number, []).append(row.alias)
+    figures = tx.stock.figures(sorted({*named, *(key for keys in named.values() for key in keys)}))
+    ours = {row.item_key for row in figures if not row.partner_id}
+    theirs = {row.item_key for row in figures if row.partner_id}
+    found = {}
+    for key, keys in named.items():
+        # A number may have had several GTINs: where we have stock comes first, then where a partner has.
+        best = min([key, *sorted(keys)], key=lambda one: 0 if one in ours else 1 if one in theirs else 2)
+        found[key] = best if best in ours or best in theirs else min(keys)
+    return [line._replace(item_key=found.get(line.item_key, line.item_key)) for line in lines]
 
 
 def _doubts(tx: Transaction, ctx: Context, order: CustomerOrder, lines: Sequence[CustomerLineRow]) -> list[Finding]:

@@ -10,11 +10,12 @@ from node.app.operations.node import moment
 from node.app.operations.registry import Host, operation
 from node.app.operations.stock import number_text
 from node.app.stock import reservations
+from node.app.stock.known_stock import resolve
 from node.core import reservation
 from node.core.decimals import parse_decimal, to_scaled
 from node.core.document.common import ItemRef
 from node.core.identifiers import is_gtin
-from node.core.item_key import number_key
+from node.core.item_key import GTIN_PREFIX, number_key
 from node.core.quantity import Quantity
 from node.core.reservation_rows import ErpHoldRow, ReservationRow
 from node.errors import RefusedError
@@ -112,14 +113,8 @@ def reservation_request(
             if not item or line.get("quantity") is None:
                 raise RefusedError(f"lines[{place}]: item and quantity are expected", code="bad-argument")
             quantity = Quantity.parse(str(line["quantity"]), unit)
-            wanted.append(
-                reservations.Wanted(
-                    item=_item(item, own),
-                    quantity=quantity,
-                    location=location,
-                    item_key=_keys(tx, item)[-1],
-                )
-            )
+            named, key = _item(tx, item, partner, own)
+            wanted.append(reservations.Wanted(item=named, quantity=quantity, location=location, item_key=key))
         made = reservations.request(
             tx, host.ctx, partner, wanted, hold_until=until, mode="complete" if complete else "partial"
         )
@@ -135,11 +130,18 @@ def reservation_request(
     return result
 
 
-def _item(number: str, own: str) -> ItemRef:
-    """By GTIN, or by our number and the partner's, whichever it turns out to be."""
+def _item(tx: Transaction, number: str, partner: str, own: str) -> tuple[ItemRef, str]:
+    """By GTIN if it is one or we know it, or by our number and the partner's; and the key that its figures have."""
+    keys = [*resolve(tx, [number])[number], number_key(number, partner)]
+    gtins = sorted(key for key in keys if key.startswith(GTIN_PREFIX))
+    told = {row.item_key for row in tx.stock.figures(keys) if row.partner_id == partner}
+    key = next((one for one in [*gtins, *keys] if one in told), (gtins or _keys(tx, number))[-1])
     if is_gtin(number):
-        return ItemRef(gtin=number)
-    return ItemRef(seller_number=number, buyer_number=number, buyer=own)
+        return ItemRef(gtin=number), key
+    prefix = number_key("", partner)
+    theirs = next((one.removeprefix(prefix) for one in keys if one.startswith(prefix)), number)
+    gtin = key.removeprefix(GTIN_PREFIX) if key in gtins else ""
+    return ItemRef(gtin=gtin, seller_number=theirs, buyer_number=number, buyer=own), key
 
 
 def _until(host: Host, seconds: int | None) -> datetime:

@@ -102,6 +102,7 @@ def _keys(tx: Transaction, item: str) -> list[str]:
     """Every key under which stock of this item may be told."""
     own = tx.partners.own().partner_id
     names = [item, number_key(item, own)]
+    names += [number_key(item, row.partner_id) for row in tx.partners.all()]
     if is_gtin(item):
         names.append(f"gtin:{gtin14(item)}")
     numbers = sorted({row.item_number for row in tx.stock.aliases(names)})

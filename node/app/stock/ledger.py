@@ -17,7 +17,7 @@ from node.core.item_key import aliases, number_key
 from node.core.quantity import Quantity, from_scaled
 from node.core.reservation import Place
 from node.core.reservation_rows import ReservationRow, StockCounterRow
-from node.core.rows import StockRow
+from node.core.rows import AliasRow, StockRow
 from node.core.units import canonical_unit, convert
 from node.errors import RefusedError
 from node.ports import CounterDifference, Transaction
@@ -210,7 +210,12 @@ def _sellable(names: list[str]) -> list[str]:
 def _other_names(tx: Transaction, own: str, names: Sequence[str]) -> dict[str, set[str]]:
     """The keys of our items that these are other names of."""
     wanted = set(names)
-    named = [row for row in tx.stock.aliases(names) if row.alias in wanted]
+    # Whoever gives our number alone means the item under its GTIN as well.
+    prefix = number_key("", own)
+    bare = {name.removeprefix(prefix): name for name in names if name.startswith(prefix)}
+    rows = tx.stock.aliases([*names, *bare])
+    named = [row for row in rows if row.alias in wanted]
+    named += [AliasRow(bare[row.item_number], row.item_number, "") for row in rows if row.item_number in bare]
     numbers = sorted({row.item_number for row in named})
     keys = {number: {number_key(number, own)} for number in numbers}
     for row in tx.stock.aliases(numbers) if numbers else ():
