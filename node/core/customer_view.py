@@ -95,6 +95,7 @@ def _line(
 ) -> dict[str, Any]:
     own = [piece for piece in pieces if piece.line_id == line.line_id]
     parts = {one.line_id for one in lines if one.parent_line == line.line_id}
+    parts |= {one.line_id for one in lines if one.parent_line in parts}
     below = [piece for piece in pieces if piece.line_id in parts]
     sums = balance(line, [*own, *below], lines)
     promised = sorted(piece.promised_on for piece in [*own, *below] if piece.promised_on and piece.state not in DEAD)

@@ -121,7 +121,7 @@ def balance(
         sums[name] += piece.quantity - piece.delivered
     parts = [one for one in lines if one.parent_line == line.line_id]
     if parts:
-        made = kits.parts_balance(line, {one.line_id: balance(one, pieces) for one in parts}, parts)
+        made = kits.parts_balance(line, {one.line_id: balance(one, pieces, lines) for one in parts}, parts)
         for name in ("cancelled", "delivered", "back_ordered", "live"):
             sums[name] += made[name]
     sums["open"] = line.quantity - sums["cancelled"] - sums["delivered"] - sums["back_ordered"] - sums["live"]

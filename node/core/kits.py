@@ -10,13 +10,17 @@ item. So the accounts of all lines stay exact to the unit, and a kit stands wher
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from node.core.customer_rows import CustomerLineRow
 from node.core.decimals import SCALE
 from node.core.item_key import GTIN_PREFIX
 
-__all__ = ["Part", "cancelled_kits", "exploded", "give_up", "in_parts", "open_groups", "parts_balance"]
+__all__ = [
+    *("Part", "cancelled_kits", "evened", "exploded", "give_up", "groups_of", "in_parts", "is_made", "open_groups"),
+    *("parts_balance", "touched", "whole_of"),
+]
 
 ONE = 10**SCALE
 
@@ -30,10 +34,14 @@ class Part(NamedTuple):
     unit: str
 
 
+def is_made(line: CustomerLineRow) -> bool:
+    """Whether it is a component line that `exploded` has made, down to the bottom; a channel's own is none."""
+    return bool(line.parent_line) and line.line_id.startswith(f"{line.parent_line}/")
+
+
 def _group(line: CustomerLineRow) -> tuple[str, str]:
     """The kit's line and the group that a component line belongs to; what a channel has split itself is one group."""
-    made = line.line_id.startswith(f"{line.parent_line}/")
-    return line.parent_line, line.line_id.rpartition(".")[0] if made else ""
+    return line.parent_line, line.line_id.rpartition(".")[0] if is_made(line) else ""
 
 
 def _groups(lines: Iterable[CustomerLineRow]) -> dict[tuple[str, str], list[CustomerLineRow]]:
@@ -42,6 +50,11 @@ def _groups(lines: Iterable[CustomerLineRow]) -> dict[tuple[str, str], list[Cust
         if line.parent_line:
             found.setdefault(_group(line), []).append(line)
     return found
+
+
+def groups_of(line: CustomerLineRow, lines: Iterable[CustomerLineRow]) -> list[list[CustomerLineRow]]:
+    """The component lines of a kit's line, group by group."""
+    return [parts for (parent, _), parts in _groups(lines).items() if parent == line.line_id]
 
 
 def in_parts(lines: Iterable[CustomerLineRow]) -> dict[str, int]:
@@ -59,13 +72,14 @@ def _gtin_of(item_key: str) -> str:
 
 
 def exploded(
-    line: CustomerLineRow, chunks: Sequence[int], parts: Sequence[Part], lines: Sequence[CustomerLineRow]
+    line: CustomerLineRow, groups: Sequence[tuple[int, Sequence[Part]]], lines: Sequence[CustomerLineRow]
 ) -> list[CustomerLineRow]:
-    """New lines for the components of so many kits (scaled), one group for each chunk that one site is to make."""
-    there = sum(parent == line.line_id for parent, _ in _groups(lines))
+    """New lines for the components of kits: of each group for how many kits (scaled), and what each of those takes."""
     ordinal = max((one.ordinal for one in lines), default=0)
+    used = {one.line_id.rpartition(".")[0] for one in lines}
+    places = (place for place in count(1) if f"{line.line_id}/{place}" not in used)
     made = []
-    for place, kits in enumerate(chunks, there + 1):
+    for (kits, parts), place in zip(groups, places, strict=False):
         for number, part in enumerate(parts, 1):
             ordinal += 1
             made.append(
@@ -99,18 +113,18 @@ def open_groups(wanted: Sequence[tuple[CustomerLineRow, int]]) -> dict[str, tupl
     found: dict[str, tuple[str, int]] = {}
     for (parent, group), parts in _groups(line for line, _ in wanted).items():
         counts = {left.get(part.line_id, 0) * part.kits / part.quantity if part.quantity else 0.0 for part in parts}
-        count = counts.pop() / ONE if len(counts) == 1 else 0.0
-        if count >= 1 and count == int(count):
-            found |= {part.line_id: (group or parent, int(count)) for part in parts}
+        whole = counts.pop() / ONE if len(counts) == 1 else 0.0
+        if whole >= 1 and whole == int(whole):
+            found |= {part.line_id: (group or parent, int(whole)) for part in parts}
     return found
 
 
-def _all_of(part: CustomerLineRow, quantity: int) -> int:
+def whole_of(part: CustomerLineRow, quantity: int) -> int:
     """For how many whole kits (scaled) so much of a component is enough."""
     return quantity * part.kits // part.quantity // ONE * ONE if part.quantity else part.kits
 
 
-def _touched(part: CustomerLineRow, quantity: int) -> int:
+def touched(part: CustomerLineRow, quantity: int) -> int:
     """How many kits (scaled) are not whole without so much of a component."""
     return -(-quantity * part.kits // (part.quantity * ONE)) * ONE if part.quantity else 0
 
@@ -128,10 +142,10 @@ def parts_balance(
             continue
         left = max(part.kits for part in parts)
         for name in ("cancelled", "delivered"):
-            whole = min(left, *(_all_of(part, sums[part.line_id][name]) for part in parts))
+            whole = min(left, *(whole_of(part, sums[part.line_id][name]) for part in parts))
             total[name], left = total[name] + whole, left - whole
         for name in ("open", "back_ordered"):
-            missing = min(left, max(_touched(part, sums[part.line_id][name]) for part in parts))
+            missing = min(left, max(touched(part, sums[part.line_id][name]) for part in parts))
             total[name], left = total[name] + missing, left - missing
         total["live"] += left
     return total
@@ -142,7 +156,7 @@ def cancelled_kits(line: CustomerLineRow, lines: Iterable[CustomerLineRow]) -> i
     found = 0
     for (parent, _), parts in _groups(lines).items():
         if parent == line.line_id:
-            found += max(_touched(part, part.cancelled + part.cancel_asked) for part in parts)
+            found += max(touched(part, part.cancelled + part.cancel_asked) for part in parts)
     return found
 
 
@@ -153,7 +167,7 @@ def give_up(line: CustomerLineRow, kits: int, lines: Iterable[CustomerLineRow]) 
         if parent != line.line_id or given >= kits:
             continue
         left = max(part.kits for part in parts)
-        left -= max(_touched(part, part.cancelled + part.cancel_asked) for part in parts)
+        left -= max(touched(part, part.cancelled + part.cancel_asked) for part in parts)
         part_of = min(kits - given, left) // ONE * ONE
         if part_of <= 0:
             continue
@@ -162,3 +176,15 @@ def give_up(line: CustomerLineRow, kits: int, lines: Iterable[CustomerLineRow]) 
             part._replace(cancel_asked=part.cancel_asked + part_of * part.quantity // part.kits) for part in parts
         ]
     return given, changed
+
+
+def evened(lines: Iterable[CustomerLineRow]) -> list[CustomerLineRow]:
+    """The component lines of which more is to be given up, because without the others it makes no whole kit."""
+    changed = []
+    for parts in _groups(lines).values():
+        kits = max(touched(part, part.cancelled + part.cancel_asked) for part in parts)
+        for part in parts:
+            more = kits * part.quantity // part.kits - part.cancelled - part.cancel_asked if part.kits else 0
+            if more > 0:
+                changed.append(part._replace(cancel_asked=part.cancel_asked + more))
+    return changed

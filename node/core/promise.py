@@ -39,7 +39,6 @@ __all__ = [
     "at",
     "in_hand",
     "in_unit",
-    "kit",
     "lots_of",
     "multiple_in",
     "promise",
@@ -208,22 +207,6 @@ def total(several: Sequence[Steps]) -> Steps:
     """What several places can promise together."""
     days = sorted({one.on for found in several for one in found})
     return _strict(Step(on, sum((at(found, on) for found in several), _ZERO)) for on in days)
-
-
-def kit(components: Sequence[tuple[Steps, Decimal]]) -> Steps:
-    """How many whole kits the components of one place make: (what may be promised of it, how much one kit takes).
-
-    Raises ValueError where a kit takes nothing of a component.
-    """
-    if not components:
-        return ()
-    if any(each <= 0 for _, each in components):
-        raise ValueError("a kit takes a positive quantity of each component")
-    days = sorted({one.on for found, _ in components for one in found})
-    return _strict(
-        Step(on, min((at(found, on) / each).to_integral_value(ROUND_FLOOR) for found, each in components))
-        for on in days
-    )
 
 
 # --- packs ------------------------------------------------------------------------------------------------------------

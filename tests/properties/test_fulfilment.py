@@ -246,7 +246,8 @@ def take_apart(world: World, data: st.DataObject) -> None:
     chunks = [one * UNIT for one in data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=2))]
     if sum(chunks) <= line.quantity:
         parts = [kits.Part("no:x:leg", "leg", 4 * UNIT, "C62"), kits.Part("no:x:top", "top", UNIT, "C62")]
-        world.lines |= {one.line_id: one for one in kits.exploded(line, chunks, parts, list(world.lines.values()))}
+        groups = [(count, parts) for count in chunks]
+        world.lines |= {one.line_id: one for one in kits.exploded(line, groups, list(world.lines.values()))}
 
 
 # A failing example is told as it was found: making it smaller takes minutes.

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from node.core.confidence import MEASURES, added, confidence, record
 from node.core.disruption import disrupted
-from node.core.promise import Coming, Offer, Position, at, in_hand, in_unit, kit, promise, steps, total, when
+from node.core.kit_recipe import recipe
+from node.core.kits import Part
+from node.core.promise import Coming, Offer, Position, at, in_hand, in_unit, promise, steps, total, when
 from node.core.promise_rows import DisruptionRow, PartnerMeasureRow
 
 TODAY = date(2026, 5, 4)
@@ -92,7 +94,9 @@ def test_more_safety_stock_never_promises_more(position: Position, more: Decimal
 @given(st.lists(st.tuples(positions, st.integers(1, 5)), min_size=1, max_size=4), st.integers(0, 60))
 def test_a_kit_is_as_many_as_its_scarcest_component(parts: list[tuple[Position, int]], ahead: int) -> None:
     on = TODAY + timedelta(days=ahead)
-    made = kit([(steps(position, TODAY), Decimal(each)) for position, each in parts])
+    made_of = [Part(str(place), "", each * 1_000_000, "C62") for place, (_, each) in enumerate(parts)]
+    there = {str(place): steps(position, TODAY) for place, (position, _) in enumerate(parts)}
+    made = recipe("kit", {"kit": made_of}, 4).steps(there)
     assert at(made, on) == min(at(steps(position, TODAY), on) // each for position, each in parts)
 
 

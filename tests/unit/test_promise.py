@@ -11,6 +11,8 @@ import pytest
 
 from node.core.confidence import added, added_days, confidence, lead_times, record
 from node.core.disruption import days_late, disrupted, text
+from node.core.kit_recipe import recipe
+from node.core.kits import Part
 from node.core.promise import (
     Coming,
     Offer,
@@ -18,7 +20,6 @@ from node.core.promise import (
     Step,
     at,
     in_unit,
-    kit,
     multiple_in,
     promise,
     steps,
@@ -70,11 +71,11 @@ def test_supply_that_should_have_come_is_not_counted() -> None:
 def test_a_kit_needs_its_components_at_one_place_on_the_same_day() -> None:
     wheels = steps(position(7, expected=(Coming(Decimal(9), may(8)),)), TODAY)
     frames = steps(position(3), TODAY)
-    assert kit([(wheels, Decimal(4)), (frames, Decimal(1))]) == (Step(TODAY, Decimal(1)), Step(may(8), Decimal(3)))
-    assert kit([(wheels, Decimal(4)), ((), Decimal(1))]) == ()
-    assert kit([]) == ()
-    with pytest.raises(ValueError, match="positive"):
-        kit([(wheels, Decimal(0))])
+    parts = [Part("wheel", "", 4_000_000, "C62"), Part("frame", "", 1_000_000, "C62")]
+    cart = recipe("cart", {"cart": parts}, 4)
+    assert cart.steps({"wheel": wheels, "frame": frames}) == (Step(TODAY, Decimal(1)), Step(may(8), Decimal(3)))
+    assert cart.steps({"wheel": wheels}) == ()
+    assert cart.steps({}) == ()
 
 
 def test_pieces_are_never_added_to_boxes() -> None:

@@ -30,6 +30,8 @@ from node.core.document.order import (
     ScheduleOutcome,
 )
 from node.core.fulfilment import remainders
+from node.core.kit_pieces import KitPiece, kit_pieces
+from node.core.kits import cancelled_kits
 from node.core.piece_state import DEAD, INBOUND, PieceFact, net
 from node.core.quantity import Quantity, from_scaled
 from node.core.rows import LineEventRow, OrderLineRow, OrderRow
@@ -57,12 +59,17 @@ def tell_origin(
     theirs = {line.line_id: line for line in tx.orders.lines([origin.order_id])}
     events = tx.orders.events([origin.order_id])
     told: list[Document] = []
-    answer = _answer(order, origin, theirs, lines, pieces, events)
+    failed = {piece.piece_id: net(piece, facts[piece.piece_id]).failed for piece in pieces if piece.piece_id in facts}
+    # What is made of components is told in kits: the partner knows of no others.
+    kits = [made for line in lines if line.line_id in theirs for made in kit_pieces(line, lines, pieces, failed)]
+    answer = _answer(order, origin, theirs, lines, pieces, kits, events)
     if answer is not None:
         told.append(answer)
     for piece in pieces:
-        failed = net(piece, facts[piece.piece_id]).failed if piece.piece_id in facts else 0
-        told += _goods(ctx, order, origin, piece, events, failed)
+        if piece.line_id in theirs:
+            told += _goods(ctx, order, origin, piece, events, failed.get(piece.piece_id, 0))
+    for kit in kits:
+        told += _goods(ctx, order, origin, kit.piece, events, kit.failed)
     if not told:
         return set()
     try:
@@ -93,6 +100,7 @@ def _answer(
     theirs: dict[str, OrderLineRow],
     lines: Sequence[CustomerLineRow],
     pieces: Sequence[PieceRow],
+    kits: Sequence[KitPiece],
     events: Sequence[LineEventRow],
 ) -> OrderResponse | None:
     """The answer to the partner's order, or to its request for less, once every unit has its place."""
@@ -108,9 +116,23 @@ def _answer(
         why = Reason(code="circle", text=CIRCLE, language="en")
     elif order.hops_left <= 0:
         why = Reason(code="hop-limit", text=HOPS, language="en")
-    answered = tuple(_answered(theirs[line.line_id], line, live, why) for line in lines if line.line_id in theirs)
-    whole = all(line.cancelled == 0 for line in lines)
-    none = all(line.cancelled == line.quantity for line in lines)
+    # A kit is given up with any of its components.
+    gone = {one.line_id: one.cancelled + cancelled_kits(one, lines) for one in lines if one.line_id in theirs}
+    # What was taken off the order before, by a change that we agreed to or a newer revision, is not refused again.
+    wanted = {line_id: row.quantity for line_id, row in theirs.items()}
+    wanted |= {event.line_id: event.quantity for event in asked if event.event == "change_requested"}
+    refused = {
+        line.line_id: max(0, wanted[line.line_id] - (line.quantity - gone[line.line_id]))
+        for line in lines
+        if line.line_id in gone
+    }
+    answered = tuple(
+        _answered(theirs[line.line_id], line, refused[line.line_id], live, kits, why)
+        for line in lines
+        if line.line_id in refused
+    )
+    whole = not any(refused.values())
+    none = all(gone[line.line_id] == line.quantity for line in lines if line.line_id in gone)
     outcome = ResponseOutcome.ACCEPTED if whole else ResponseOutcome.CHANGED
     if none and not asked:
         outcome = ResponseOutcome.REJECTED
@@ -119,7 +141,7 @@ def _answer(
         kind = "OrderCancellation" if asked[-1].event == "cancel_requested" else "OrderChange"
         answers = DocumentKey(issuer=origin.issuer, type=kind, number=asked[-1].reference)
         outcome = ResponseOutcome.CHANGED
-        if _as_before(theirs, lines, events):
+        if _as_before(theirs, lines, gone, events):
             outcome, answered = ResponseOutcome.REJECTED, ()
     number = f"{order.number}-A" if answers is None else f"{order.number}-A-{answers.number}"
     return OrderResponse(
@@ -133,26 +155,44 @@ def _answer(
 
 
 def _as_before(
-    theirs: Mapping[str, OrderLineRow], lines: Sequence[CustomerLineRow], events: Sequence[LineEventRow]
+    theirs: Mapping[str, OrderLineRow],
+    lines: Sequence[CustomerLineRow],
+    gone: Mapping[str, int],
+    events: Sequence[LineEventRow],
 ) -> bool:
     """Whether as much comes of every line as the book says already: nothing of what was asked for could be done."""
     stands = {line_id: row.quantity for line_id, row in theirs.items()}
     for event in events:
         if event.standing and event.event in ("rejected", "cancelled") and event.line_id in stands:
             stands[event.line_id] -= event.quantity
-    return all(line.quantity - line.cancelled == stands.get(line.line_id, 0) for line in lines)
+    return all(line.quantity - gone[line.line_id] == stands[line.line_id] for line in lines if line.line_id in gone)
 
 
-def _answered(theirs: OrderLineRow, line: CustomerLineRow, live: Sequence[PieceRow], why: Reason) -> OrderResponseLine:
-    """One line, in pieces by what becomes of them and by day."""
+def _answered(
+    theirs: OrderLineRow,
+    line: CustomerLineRow,
+    refused: int,
+    live: Sequence[PieceRow],
+    kits: Sequence[KitPiece],
+    why: Reason,
+) -> OrderResponseLine:
+    """One line, in pieces by what becomes of them and by day; `refused` is what of it does not come."""
     parts: dict[tuple[ScheduleOutcome, str], int] = {}
     for piece in live:
         if piece.line_id == line.line_id:
             outcome = ScheduleOutcome.BACK_ORDERED if piece.state == "back_ordered" else ScheduleOutcome.ACCEPTED
             place = (outcome, piece.promised_on or "")
             parts[place] = parts.get(place, 0) + piece.quantity
-    if line.cancelled:
-        parts[ScheduleOutcome.REJECTED, ""] = line.cancelled
+    for one in kits:
+        if one.piece.line_id == line.line_id:
+            for outcome, on, quantity in (
+                (ScheduleOutcome.BACK_ORDERED, one.back_ordered_on, one.back_ordered),
+                (ScheduleOutcome.ACCEPTED, one.promised_on, one.piece.quantity - one.back_ordered),
+            ):
+                if quantity:
+                    parts[outcome, on] = parts.get((outcome, on), 0) + quantity
+    if refused:
+        parts[ScheduleOutcome.REJECTED, ""] = refused
     schedule = tuple(
         Schedule(
             schedule_id=str(place),
@@ -188,7 +228,7 @@ def _goods(
     """
     if piece.mode in INBOUND:
         return []  # it comes to us first: what goes on to the partner is told when it does
-    name = f"{order.number}-D{piece.piece_id}-"
+    name = f"{order.number}-D{piece.piece_id}-" if piece.piece_id > 0 else f"{order.number}-K{-piece.piece_id}-"
     ours = [e for e in events if e.event == "despatched" and e.reference.startswith(name)]
     told: dict[str, int] = {}
     for event in ours:

@@ -182,12 +182,18 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
             launch_of(state.order),
         )
         source = next((step for step in steps if isinstance(step, fulfilment.Source)), None)
-        if source is not None and (made := take_apart(tx, ctx, state.order, state.lines, source.lines)):
-            for line in made:
+        apart = take_apart(tx, ctx, state.lines, source.lines if source is not None else {})
+        for one in apart.findings:
+            state.tell(now, one.rule, None, 0, one.text)
+        if apart.lines:
+            for line in apart.lines:
                 state.put_line(line)
-            state.tell(now, "taken_apart", None, 0, ", ".join(line.line_id for line in made))
+            state.tell(now, "taken_apart", None, 0, ", ".join(line.line_id for line in apart.lines))
             state.save(tx)
             continue
+        if apart.findings and state.order.approved < 2:
+            why = fulfilment.AskHuman("; ".join(f"{one.path}: {one.text}" for one in apart.findings))
+            source, steps = None, [*(step for step in steps if not isinstance(step, fulfilment.Source)), why]
         asked = False
         for step in steps:
             asked |= isinstance(step, fulfilment.AskHuman)

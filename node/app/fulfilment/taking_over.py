@@ -20,6 +20,7 @@ from node.core.document import Document, header_of
 from node.core.document.common import DocumentHeader, Party, PartyRole, PersonalData
 from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderKind
+from node.core.kits import cancelled_kits
 from node.core.rows import OrderRow
 from node.ports import OrderIdentity, Transaction
 
@@ -194,9 +195,10 @@ def _want_less(tx: Transaction, ctx: Context, partner_id: str, document: OrderCa
 
 def _want(tx: Transaction, ctx: Context, customer_order_id: int, wanted: dict[str, int]) -> None:
     changed: list[CustomerLineRow] = []
-    for line in tx.customer_orders.lines([customer_order_id]):
-        if line.line_id in wanted:
-            changed.append(rewanted(line, wanted[line.line_id]))
+    lines = tx.customer_orders.lines([customer_order_id])
+    for line in lines:
+        if line.line_id in wanted and not line.parent_line:
+            changed.append(rewanted(line, wanted[line.line_id], cancelled_kits(line, lines)))
     tx.customer_orders.put_lines(changed)
     order = tx.customer_orders.get([customer_order_id])[customer_order_id]
     state = "active" if order.state == "done" else order.state

@@ -17,7 +17,7 @@ from node.app.sourcing import carriers
 from node.app.sourcing import scarcity as scarce
 from node.app.sourcing.site_facts import Sites
 from node.app.stock import prices
-from node.app.stock.known_stock import KITS_DEEP_MAX, Known, load
+from node.app.stock.known_stock import Known, load
 from node.app.stock.promising import offered
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
 from node.core.decimals import from_scaled
@@ -270,7 +270,7 @@ class _Gathering:
                 continue
             unit = self._units[item]
             # What is made of components is sourced by those: `node.app.fulfilment.taking_apart`.
-            for offer in offered(self.known, item, unit, self._today, KITS_DEEP_MAX):
+            for offer in offered(self.known, item, unit, self._today, made=False):
                 if not offer.steps or self._ended(item, offer.partner_id):
                     continue
                 source_id = f"{offer.partner_id}|{offer.location}"

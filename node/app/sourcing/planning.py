@@ -20,6 +20,7 @@ from node.app.sourcing import past_problems
 from node.app.sourcing.planner import Choice
 from node.app.stock import reservations
 from node.app.stock.ledger import Ledger
+from node.core import kits
 from node.core.allotment import Chosen, allot
 from node.core.customer_order import HOPS
 from node.core.customer_rows import CustomerOrderRow, DecisionRow, PieceRow
@@ -166,6 +167,8 @@ def _fail(state: State, unfilled: Mapping[str, int], on_failure: Sequence[str], 
             )
             why = HOPS if _is_last(state.order) else "nobody has it"
             state.tell(now, "units_cancelled", None, quantity, f"line {line_id}: {why}")
+        for part in kits.evened(state.lines.values()):
+            state.put_line(part)  # nobody wants half a kit
         return
     names = ", ".join(sorted(unfilled))
     reason = f"nobody has all of line {names}: decide what becomes of it"

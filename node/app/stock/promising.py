@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from node.app.context import Context
-from node.app.stock.known_stock import KITS_DEEP_MAX, Known, load, resolve
+from node.app.stock.kit_recipes import recipe_of
+from node.app.stock.known_stock import Known, load, resolve
 from node.app.stock.prices import Component, components
 from node.core import promise as core
 from node.core.decimals import to_scaled
@@ -47,8 +48,8 @@ def components_of(tx: Transaction, ctx: Context, item: str) -> list[Component]:
     return []
 
 
-def offered(known: Known, item: str, unit: str, today: date, deep: int = 0) -> list[Offer]:
-    """What each place can promise of an item in this unit: what is there, and kits made of what is there.
+def offered(known: Known, item: str, unit: str, today: date, *, made: bool = True) -> list[Offer]:
+    """What each place can promise of an item in this unit: what is there, and (`made`) kits made of what is there.
 
     What is told in a unit that nothing leads from becomes a finding, and is never added.
     """
@@ -76,8 +77,8 @@ def offered(known: Known, item: str, unit: str, today: date, deep: int = 0) -> l
         )
         place = (one.partner_id, one.location)
         by_place[place] = _both(by_place[place], offer) if place in by_place else offer
-    if deep < KITS_DEEP_MAX:
-        for offer in _kits(known, item, unit, today, deep):
+    if made:
+        for offer in _kits(known, item, unit, today):
             place = (offer.partner_id, offer.location)
             by_place[place] = _both(by_place[place], offer) if place in by_place else offer
     return list(by_place.values())
@@ -112,45 +113,54 @@ def _both(one: Offer, other: Offer) -> Offer:
     )
 
 
-def _kits(known: Known, item: str, unit: str, today: date, deep: int) -> list[Offer]:
-    """Kits that can be made at one place, of what its owner's catalogue says that one is made of."""
+def _kits(known: Known, item: str, unit: str, today: date) -> list[Offer]:
+    """Kits that can be made at one place, of what its owner's catalogue says that one is made of.
+
+    A kit that is made of itself, or of what cannot be counted, is not made; a finding says so.
+    """
     found = []
     for row in known.offers.get(item, ()):
         parts = components(row)
         if not parts or any(not part.item_key for part in parts):
             continue
-        places: list[dict[tuple[str, str], Offer]] = [
-            {
-                (one.partner_id, one.location): one
-                for one in offered(known, part.item_key, part.unit, today, deep + 1)
-                if one.partner_id == row.partner_id
-            }
-            for part in parts
-        ]
-        for place in sorted(set.intersection(*(set(one) for one in places))):
-            made = [one[place] for one in places]
-            steps = core.kit([(one.steps, part.quantity) for one, part in zip(made, parts, strict=True)])
+        try:
+            recipe = recipe_of(known, item, row.partner_id)
+        except RefusedError as error:
+            known.findings.append(Finding(error.code, f"{row.partner_id}|", f"{item}: {error.message}"))
+            continue
+        if recipe.cut:
+            text = f"{item}: kits in it are too deep to be looked into: {', '.join(recipe.cut)}"
+            known.findings.append(Finding("kit-too-deep", f"{row.partner_id}|", text))
+        places: dict[tuple[str, str], dict[str, Offer]] = {}
+        for one, part in recipe.named.items():
+            for offer in offered(known, one, part.unit, today, made=False):
+                if offer.partner_id == row.partner_id:
+                    places.setdefault((offer.partner_id, offer.location), {})[one] = offer
+        for place in sorted(places):
+            made = places[place]
+            steps = recipe.steps({one: offer.steps for one, offer in made.items()})
             try:
                 steps = core.in_unit(steps, row.base_unit, unit, known.factors(item))
             except RefusedError as error:
                 known.findings.append(Finding(error.code, "|".join(place), f"{item}: {error.message}"))
                 continue
-            sure = Decimal(1)
-            for one in made:
-                sure = min(sure, one.confidence)
-            found.append(
-                replace(
-                    made[0],
-                    steps=steps,
-                    confidence=sure,
-                    age_seconds=max(one.age_seconds for one in made),
-                    figure=next((one.figure for one in made if one.figure != "EXACT"), "EXACT"),
-                    multiple=Decimal(1),
-                    lots=_earliest(made, steps),
-                    notes=("made from components",),
-                )
-            )
+            if steps:
+                found.append(_made_of(list(made.values()), steps))
     return found
+
+
+def _made_of(made: Sequence[Offer], steps: Steps) -> Offer:
+    """What kits made of these offers of one place come to: as sure and as new as the worst of them."""
+    return replace(
+        made[0],
+        steps=steps,
+        confidence=min(one.confidence for one in made),
+        age_seconds=max(one.age_seconds for one in made),
+        figure=next((one.figure for one in made if one.figure != "EXACT"), "EXACT"),
+        multiple=Decimal(1),
+        lots=_earliest(made, steps),
+        notes=("made from components",),
+    )
 
 
 def promise(
