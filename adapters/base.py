@@ -106,7 +106,9 @@ class StockColumns:
     """Stock lines as columns, so that a million rows pass without a dict each.
 
     `columns` maps the path of a field inside one line (``item.seller_number``, ``location``, ``on_hand``, ``unit``) to
-    one text per line, None where absent; all columns have the length of `keys`. `header` holds the fields of the whole
+    one text per line, None where absent; all columns have the length of `keys`. Lots are ``trace[0].best_before_on``,
+    ``trace[0].quantity.value``, ``trace[1]...``, each with a part of the line's figure (all of it where it has no
+    quantity). `header` holds the fields of the whole
     report (``as_of``, ``basis``, ...) as a field dict. Values are absolute. `partner` as in `Change`.
     """
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters import lots
 from adapters.base import Change, Fields, Finding, StockColumns, Targets
 from adapters.cells import Cell, as_text
 from adapters.conversion import Chain, ConvertError
@@ -353,13 +354,43 @@ class StockBuilder:
             findings += [
                 (place, self._finding(error, self._partner, rows.row(place))) for place, error in errors.items()
             ]
-        bad = {place for place, _ in findings}
+        if self.mapping.lots:
+            rows, values, partners = self._together(rows, values, partners, findings)
+        bad = set() if self.mapping.lots else {place for place, _ in findings}
         parts: list[StockColumns] = []
         for partner in dict.fromkeys(partners):
             places = [place for place, to in enumerate(partners) if to == partner and place not in bad]
             if places:
                 parts.append(self._part(values, rows, places, partner, header))
         return parts, sorted(findings, key=lambda pair: pair[0])
+
+    def _together(
+        self,
+        rows: StagedStock,
+        values: dict[str, list[Cell]],
+        partners: list[Cell],
+        findings: list[tuple[int, Finding]],
+    ) -> tuple[StagedStock, dict[str, list[Cell]], list[Cell]]:
+        """The lines of rows that differ in the lot alone; one with anything wrong in a lot is kept back whole."""
+        found = lots.lines_of(rows.keys, len(self.mapping.key) - len(self.mapping.lots))
+        bad = {place for place, _ in findings}
+        lines = {key: line for key, line in found.items() if bad.isdisjoint(line)}
+        columns, more = lots.merged(list(lines.values()), values, rows.gone)
+        for place, one in more:
+            findings.append((place, replace(one, source=rows.sources[place], row=as_text(rows.numbers[place]))))
+        wrong = {place for place, _ in more}
+        kept = [at for at, line in enumerate(lines.values()) if wrong.isdisjoint(line)]
+        first = [list(lines.values())[at][0] for at in kept]
+        together = StagedStock(
+            [list(lines)[at] for at in kept],
+            [rows.numbers[place] for place in first],
+            [rows.sources[place] for place in first],
+            [""] * len(kept),
+            [0] * len(kept),
+            [[column[place] for place in first] for column in rows.columns],
+        )
+        merged = {name: [column[at] for at in kept] for name, column in columns.items()}
+        return together, merged, [partners[place] for place in first]
 
     def _part(
         self,

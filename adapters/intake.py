@@ -38,7 +38,8 @@ class Source:
 
     With `by_row`, each key has one row (stock, lists); otherwise the rows of one key are one document, and only a file
     or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone, unless
-    more than `absent_max` percent are lacking, which is rather an extract that broke off.
+    more than `absent_max` percent are lacking, which is rather an extract that broke off. Rows that differ in the last
+    `lots` columns of the key alone are offered together.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     by_row: bool
     absent_is_zero: bool = False
     absent_max: int = 50
+    lots: int = 0
 
 
 class Run:

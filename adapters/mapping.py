@@ -54,6 +54,7 @@ _PULL_KEYS = frozenset(
         "since_start",
         "key",
         "line_key",
+        "lots",
         "partner",
         "absent",
         "absent_max",
@@ -115,6 +116,7 @@ class PullMapping:
     absent_max: int
     read: ReadOptions
     fingerprint: str
+    lots: tuple[str, ...] = ()
 
     @property
     def is_stock(self) -> bool:
@@ -175,7 +177,7 @@ def load_mapping(path: Path, query: QueryTable | None = None) -> MappingFile:
     """
     where = path.name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
@@ -217,6 +219,13 @@ def _pull(data: Mapping[str, Any], lookups: Lookups, where: str) -> PullMapping:
     key = _strings(data, "key", where)
     if not key and (stock or not document):
         raise ConfigError(f"{where}: key is missing", hint="Name the columns that tell one row from another.")
+    lots = _strings(data, "lots", where)
+    if lots and (not stock or lots == key or key[-len(lots) :] != lots):
+        hint = 'For example key = ["ITEM", "SITE", "LOT"], lots = ["LOT"].'
+        raise ConfigError(f"{where}: lots are the last columns of an {STOCK}'s key, not all of them", hint=hint)
+    if lots and absent != "zero" and "since" not in data:
+        hint = 'Write absent = "zero".'
+        raise ConfigError(f"{where}: a lot that is sold out is in no extract any more, and would stay", hint=hint)
     extra = {
         part: _entry(part, data[part], lookups, f"{where}.{part}", pull=True)
         for part in ("partner", "start")
@@ -240,6 +249,7 @@ def _pull(data: Mapping[str, Any], lookups: Lookups, where: str) -> PullMapping:
         absent_max=_percent(data, where),
         read=ReadOptions.from_settings(_table(data.get("read", {}), f"{where}.read"), f"{where}.read"),
         fingerprint=hashlib.blake2b(repr(sorted(data.items(), key=str)).encode(), digest_size=16).hexdigest(),
+        lots=lots,
     )
 
 

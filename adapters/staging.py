@@ -27,6 +27,7 @@ from adapters.base import Finding
 from adapters.building import Group, StagedRow, StagedStock
 from adapters.forgetting import day_of, forget_rows, note_extract, note_numbers
 from adapters.intake import DOCUMENT_COLUMNS, STOCK_COLUMNS, DocumentRun, Run, Source, StockRun, quoted
+from adapters.lots import line_key
 from adapters.tables import Table
 
 __all__ = ["Source", "Staged", "Staging"]
@@ -268,17 +269,38 @@ class Staging:
         return groups
 
     def changed_rows(self, source: Source, after: int, before: int, limit: int) -> tuple[Sequence[int], StagedStock]:
-        """Stock rows with a number between `after` and `before`: numbers and rows, at most `limit`."""
+        """Stock rows with a number between `after` and `before`: numbers and rows, at most `limit`.
+
+        With lots, all rows of each line that has such a row, the last one that changed at the end.
+        """
         names = ", ".join(quoted(name) for name in source.columns)
-        rows = self.connection.execute(
+        select = (
             f"SELECT hansa_seq, hansa_key, hansa_row, hansa_file, hansa_fault, hansa_gone, {names}"
-            f" FROM {quoted(source.name)} WHERE hansa_seq > ? AND hansa_seq < ? ORDER BY hansa_seq LIMIT ?",
-            (after, before, limit),
+            f" FROM {quoted(source.name)} WHERE "
+        )
+        rows = self.connection.execute(
+            f"{select}hansa_seq > ? AND hansa_seq < ? ORDER BY hansa_seq LIMIT ?", (after, before, limit)
         ).fetchall()
+        if source.lots:
+            rows = self._with_other_lots(source, select, rows)
         if not rows:
             return (), StagedStock((), (), (), (), (), [()] * len(source.columns))
         numbers, keys, places, files, faults, gone, *columns = zip(*rows, strict=True)
         return numbers, StagedStock(keys, places, files, faults, gone, columns)
+
+    def _with_other_lots(self, source: Source, select: str, changed: list[Any]) -> list[Any]:
+        last: dict[str, Any] = {}
+        for row in changed:
+            line = line_key(row[1], len(source.key) - source.lots)
+            last.pop(line, None)
+            last[line] = row
+        found = []
+        for line, row in last.items():
+            # "}" is the character behind the "|" that stands between the parts of a key.
+            of_line = f"{select}hansa_key > ? AND hansa_key < ? AND hansa_key <> ? ORDER BY hansa_key"
+            found += self.connection.execute(of_line, (f"{line}|", f"{line}}}", row[1])).fetchall()
+            found.append(row)
+        return found
 
     # --- findings ----------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,17 @@ from adapters.base import (
 from adapters.targets import SchemaTargets
 from node.errors import AdapterError
 
-__all__ = ["EVER_AFTER", "AdapterConformance", "HoldConformance", "HoldRig", "Rig", "pull_all"]
+__all__ = [
+    "EVER_AFTER",
+    "AdapterConformance",
+    "HoldConformance",
+    "HoldRig",
+    "LotRow",
+    "Rig",
+    "StockConformance",
+    "StockRig",
+    "pull_all",
+]
 
 EVER_AFTER = datetime(9999, 12, 31, tzinfo=UTC)
 """An instant before which everything was."""
@@ -232,6 +242,99 @@ class AdapterConformance:
         assert caught.value.permanent
         assert caught.value.hint
         adapter.close()
+
+
+LotRow = tuple[str, str, str, str, str]
+"""Item, location, lot, the day until which it is best, and how many pieces."""
+
+_Told = dict[tuple[str, str], tuple[Decimal, dict[str, Decimal]]]
+"""By item and location: what is there, and how much of it is best until which day."""
+
+
+class StockRig(Protocol):
+    """What a test of conformance needs of a system that keeps stock by lots."""
+
+    def make(self) -> Adapter:
+        """A new adapter, as after a restart of the node."""
+        ...
+
+    def lots(self, rows: Sequence[LotRow]) -> None:
+        """Let the system have just these lots, in its next extract."""
+        ...
+
+
+class StockConformance:
+    """For adapters that read stock by lots: inherit this and give the fixture `stock_rig`."""
+
+    LOTS: Sequence[LotRow] = (
+        ("A1", "DC1", "L1", "2030-05-20", "8"),
+        ("A1", "DC1", "L2", "2030-09-01", "4"),
+        ("A1", "DC2", "L1", "2030-05-20", "5"),
+        ("B1", "DC1", "X", "2030-01-31", "7"),
+    )
+
+    def test_lots_are_parts_of_one_line(self, stock_rig: StockRig) -> None:
+        adapter = stock_rig.make()
+        stock_rig.lots(self.LOTS)
+        assert _told(pull_all(adapter, None)) == {
+            ("A1", "DC1"): (12, {"2030-05-20": 8, "2030-09-01": 4}),
+            ("A1", "DC2"): (5, {"2030-05-20": 5}),
+            ("B1", "DC1"): (7, {"2030-01-31": 7}),
+        }
+        adapter.close()
+
+    def test_a_lot_that_changes_tells_its_line_whole(self, stock_rig: StockRig) -> None:
+        adapter = stock_rig.make()
+        stock_rig.lots(self.LOTS)
+        cursor = pull_all(adapter, None)[-1].cursor
+        stock_rig.lots([("A1", "DC1", "L1", "2030-05-20", "3"), *self.LOTS[1:]])
+        told = _told(pull_all(adapter, cursor))
+        assert told["A1", "DC1"] == (7, {"2030-05-20": 3, "2030-09-01": 4})
+        adapter.close()
+
+    def test_a_lot_that_is_sold_out_is_told_no_more(self, stock_rig: StockRig) -> None:
+        adapter = stock_rig.make()
+        stock_rig.lots(self.LOTS)
+        cursor = pull_all(adapter, None)[-1].cursor
+        stock_rig.lots(self.LOTS[1:3])
+        batches = pull_all(adapter, cursor)
+        told = _told(batches)
+        assert told["A1", "DC1"] == (4, {"2030-09-01": 4})
+        assert told["B1", "DC1"] == (0, {})
+        stock_rig.lots([*self.LOTS[1:3], ("B1", "DC1", "Y", "2031-01-31", "2")])
+        assert _told(pull_all(adapter, batches[-1].cursor))["B1", "DC1"] == (2, {"2031-01-31": 2})
+        adapter.close()
+
+    def test_a_wrong_lot_keeps_its_line_back_and_no_other(self, stock_rig: StockRig) -> None:
+        adapter = stock_rig.make()
+        stock_rig.lots([*self.LOTS[:3], ("B1", "DC1", "X", "2030-02-31", "7"), ("B1", "DC1", "Y", "2030-01-31", "1")])
+        batches = pull_all(adapter, None)
+        assert set(_told(batches)) == {("A1", "DC1"), ("A1", "DC2")}
+        assert [finding for batch in batches for finding in batch.findings]
+        stock_rig.lots(self.LOTS)
+        assert _told(pull_all(adapter, batches[-1].cursor))["B1", "DC1"] == (7, {"2030-01-31": 7})
+        adapter.close()
+
+
+def _told(batches: Sequence[PullBatch]) -> _Told:
+    """The lines of stock that batches tell, the last word on each, whether as columns or as documents."""
+    found: _Told = {}
+    for batch in batches:
+        for part in batch.stock:
+            for place in range(len(part)):
+                row = {name: column[place] for name, column in part.columns.items() if column[place] is not None}
+                lots: dict[str, Decimal] = {}
+                for name in row:
+                    if name.endswith(".best_before_on"):
+                        amount = row.get(name.replace("best_before_on", "quantity.value"), row["on_hand"])
+                        lots[str(row[name])] = Decimal(str(amount))
+                key = (str(row["item.seller_number"]), str(row["location"]))
+                found[key] = (Decimal(str(row["on_hand"])), lots)
+        for change in batch.changes:
+            for line in change.fields["lines"]:
+                days = {one["best_before_on"]: Decimal(one["quantity"]["value"]) for one in line.get("trace", [])}
+                found[line["item"]["seller_number"], line["location"]] = (Decimal(line["on_hand"]), days)
+    return found
 
 
 class HoldRig(Protocol):

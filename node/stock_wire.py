@@ -107,12 +107,57 @@ def own_rows(
         owners = texts("owner", "")
         pools = [pool or (owner if owner != own else "") for pool, owner in zip(pools, owners, strict=True)]
     places = (texts("location", ""), pools, texts("status", "AVAILABLE"))
-    same = [[value] * count for value in ("", 0, "EXACT", None, "", as_of, 0, 0)]
-    before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, *same[4:])
+    same = [[value] * count for value in ("", 0, "EXACT", None, as_of, 0, 0)]
+    lots = [""] * count
+    if traced := sorted({path.split(".")[0] for path in columns if path.startswith("trace[")}):
+        for place in range(count):
+            lots[place] = _told_lots(columns, traced, place, held[place], free[place], faults)
+    before, after = (keys, *same[:2], *places, same[2], held, free, same[3]), (units, gtins, numbers, lots, *same[4:])
     rows = list(map(StockRow._make, zip(*before, *after, strict=True)))
     if faults:
         rows = [row for place, row in enumerate(rows) if place not in faults]
     return rows, [(place, *faults[place]) for place in sorted(faults)]
+
+
+def _told_lots(
+    columns: Mapping[str, Sequence[str | None]],
+    traced: Sequence[str],
+    place: int,
+    held: int | None,
+    free: int | None,
+    faults: dict[int, tuple[str, str]],
+) -> str:
+    """The lots of one line of columns ``trace[0].…``, ``trace[1].…``, as the store keeps them."""
+
+    def text(lot: str, field: str) -> str:
+        column = columns.get(f"{lot}.{field}")
+        return (column[place] or "") if column else ""
+
+    try:
+        whole = held if held is not None else free or 0
+        found = []
+        for lot in traced:
+            if day := text(lot, "best_before_on") or text(lot, "expires_on"):
+                amount = text(lot, "quantity.value")
+                found.append(_lot(scaled(amount) if amount else whole, day))
+        if any(quantity < 0 for quantity, _, _ in found):
+            raise RefusedError("a lot has less than nothing", code="bad-quantity")
+        told = sum(quantity for quantity, _, _ in found)
+        if told > max(held or 0, free or 0):
+            raise RefusedError(f"the lots have {plain(told)}, the line has {plain(whole)}", code="trace-exceeds")
+        return expected_text(one for one in found if one[0] > 0)
+    except RefusedError as error:
+        faults.setdefault(place, (error.code, error.message))
+        return ""
+
+
+def _lot(quantity: int, day: str) -> tuple[int, str, str]:
+    """A part of a figure, and until when it is best. Raises RefusedError ``bad-date``."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise RefusedError(f"{day!r} is no day, such as 2026-12-31", code="bad-date") from None
+    return quantity, day, LOT
 
 
 def _name_faults(
@@ -243,11 +288,7 @@ def _lots_of(line: Any) -> Iterable[tuple[int, str, str]]:
             continue
         if one.quantity.value and one.quantity.unit not in ("", line.unit or "C62"):
             raise RefusedError(f"a lot in {one.quantity.unit}, the line in {line.unit}", code="unlike-units")
-        try:
-            date.fromisoformat(day)
-        except ValueError:
-            raise RefusedError(f"{day!r} is no day, such as 2026-12-31", code="bad-date") from None
-        yield scaled(one.quantity.value or line.available or line.on_hand or "0"), day, LOT
+        yield _lot(scaled(one.quantity.value or line.available or line.on_hand or "0"), day)
 
 
 def micros_of(line: Any) -> int:

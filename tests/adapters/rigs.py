@@ -17,6 +17,7 @@ from adapters.files import FilesAdapter
 from adapters.jsonl import JsonLinesAdapter
 from adapters.sql import SqlAdapter
 from adapters.targets import SchemaTargets
+from adapters.testing import LotRow
 from tests.companies import HandClock
 
 LONG_AGO = datetime(2001, 1, 1, 8, tzinfo=UTC)
@@ -100,6 +101,23 @@ confirm = [
 """
 
 
+LOT_MAPPING = """
+[[pull]]
+name = "lots"
+document = "InventoryReport"
+{source}
+key = ["item", "place", "lot"]
+lots = ["lot"]
+absent = "zero"
+[pull.lines]
+item.seller_number = "item"
+location = "place"
+on_hand = "qty"
+unit = {{ constant = "C62" }}
+"trace[0].best_before_on" = "best"
+"""
+
+
 def order(number: str, quantity: str = "6") -> Fields:
     """An order of one line, as fields."""
     line = {"line_id": "10", "item": {"buyer_number": "A1"}, "quantity": {"value": quantity, "unit": "C62"}}
@@ -147,6 +165,21 @@ class FilesRig:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 found += [row["NO"] for row in csv.DictReader(stream, delimiter=";")]
         return found
+
+
+class LotFilesRig(FilesRig):
+    """CSV files of lots, each with all that there is."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        (home / "m.toml").write_text(LOT_MAPPING.format(source='files = "*.csv"'))
+
+    def lots(self, rows: Sequence[LotRow]) -> None:
+        """As `StockRig.lots`."""
+        path = self.home / "x" / "in" / f"lots{next(self._names):04d}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as stream:
+            csv.writer(stream, delimiter=";").writerows([("item", "place", "lot", "best", "qty"), *rows])
 
 
 class SqlRig:
@@ -206,6 +239,24 @@ class SqlRig:
     def written(self) -> list[str]:
         """As `Rig.written`."""
         return [row[0] for row in self.run("SELECT so.no FROM so JOIN so_line ON so_line.so_id = so.id")]
+
+
+class LotSqlRig(SqlRig):
+    """A database with stock by lots."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        super().__init__(home, url)
+        query = 'query = "SELECT item, place, lot, best, qty FROM lots ORDER BY item, place, lot"'
+        (home / "m.toml").write_text(LOT_MAPPING.format(source=query))
+        word = "VARCHAR(20)"
+        self.run(f"CREATE TABLE lots (item {word}, place {word}, lot {word}, best {word}, qty {word})")
+
+    def lots(self, rows: Sequence[LotRow]) -> None:
+        """As `StockRig.lots`."""
+        self.run("DELETE FROM lots")
+        names = ("item", "place", "lot", "best", "qty")
+        values = [dict(zip(names, row, strict=True)) for row in rows]
+        self.run("INSERT INTO lots (item, place, lot, best, qty) VALUES (:item, :place, :lot, :best, :qty)", *values)
 
 
 class HoldingRig(SqlRig):
@@ -274,3 +325,34 @@ class LinesRig:
         """As `Rig.written`."""
         paths = (self.home / "x" / "out").glob("[!.]*.jsonl")
         return [json.loads(path.read_text())["fields"]["header"]["number"] for path in paths]
+
+
+class LotLinesRig(LinesRig):
+    """JSON lines: a report for each item and place, which says itself what is gone."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self._known: dict[tuple[str, str], None] = {}
+
+    def make(self, **settings: Any) -> JsonLinesAdapter:
+        """As `StockRig.make`."""
+        return super().make(**{"documents": ["InventoryReport"], **settings})
+
+    def lots(self, rows: Sequence[LotRow]) -> None:
+        """As `StockRig.lots`."""
+        self._known |= dict.fromkeys((item, place) for item, place, *_ in rows)
+        self.drop(
+            [json.dumps({"document": "InventoryReport", "fields": self._report(*one, rows)}) for one in self._known]
+        )
+
+    def _report(self, item: str, place: str, rows: Sequence[LotRow]) -> Fields:
+        there = [(day, amount) for number, site, _, day, amount in rows if (number, site) == (item, place)]
+        trace = [{"best_before_on": day, "quantity": {"value": amount, "unit": "C62"}} for day, amount in there]
+        line = {
+            "item": {"seller_number": item},
+            "location": place,
+            "on_hand": str(sum(int(amount) for _, amount in there)),
+            "unit": "C62",
+            "trace": trace,
+        }
+        return {"header": {"number": f"{item}-{place}-{next(self._names)}"}, "lines": [line]}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.testing import AdapterConformance, HoldConformance
-from tests.adapters.rigs import FilesRig, HoldingRig, LinesRig, SqlRig
+from adapters.testing import AdapterConformance, HoldConformance, StockConformance
+from tests.adapters.rigs import FilesRig, HoldingRig, LinesRig, LotFilesRig, LotLinesRig, LotSqlRig, SqlRig
 
 
 class TestFiles(AdapterConformance):
@@ -50,3 +50,27 @@ class TestHoldsInPostgres(HoldConformance):
     @pytest.fixture
     def hold_rig(self, tmp_path: Path, postgres_database: str) -> HoldingRig:
         return HoldingRig(tmp_path, postgres_database)
+
+
+class TestStockInFiles(StockConformance):
+    @pytest.fixture
+    def stock_rig(self, tmp_path: Path) -> LotFilesRig:
+        return LotFilesRig(tmp_path)
+
+
+class TestStockInSqlite(StockConformance):
+    @pytest.fixture
+    def stock_rig(self, tmp_path: Path) -> LotSqlRig:
+        return LotSqlRig(tmp_path, "sqlite:///erp.db")
+
+
+class TestStockInPostgres(StockConformance):
+    @pytest.fixture
+    def stock_rig(self, tmp_path: Path, postgres_database: str) -> LotSqlRig:
+        return LotSqlRig(tmp_path, postgres_database)
+
+
+class TestStockInJsonLines(StockConformance):
+    @pytest.fixture
+    def stock_rig(self, tmp_path: Path) -> LotLinesRig:
+        return LotLinesRig(tmp_path)

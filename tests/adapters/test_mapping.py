@@ -18,6 +18,18 @@ from adapters.testing import pull_all
 from node.errors import ConfigError
 from node.wire import field_kinds, from_fields, personal_kinds
 
+LOTS = """
+[[pull]]
+name = "stock"
+document = "InventoryReport"
+files = "stock.csv"
+key = ["ITEM", "LOT"]
+lots = ["LOT"]
+absent = "zero"
+[pull.lines]
+item.seller_number = "ITEM"
+on_hand = "QTY"
+"""
 PULL = """
 [[pull]]
 name = "orders"
@@ -67,6 +79,10 @@ def build(folder: Path, text: str, columns: str, *rows: str) -> tuple[dict[str, 
         (PULL + "[pull.read]\nencoding = 'klingon'", "klingon"),
         (PULL + "[pull.parts.'lines[].schedule[]']\nschedule_id = 'X'", "no part lines"),
         (PULL.replace('"Order"', '"InventoryReport"'), "can only be constants"),
+        (PULL.replace("files", "lots = ['NO']\nfiles"), "lots are the last columns"),
+        (LOTS.replace('lots = ["LOT"]', 'lots = ["SITE"]'), "lots are the last columns"),
+        (LOTS.replace('lots = ["LOT"]', 'lots = ["ITEM", "LOT"]'), "lots are the last columns"),
+        (LOTS.replace('absent = "zero"', ""), "sold out"),
         (PULL.replace("files", "absent = 'zero'\nfiles"), "absent"),
         ("[lookup.items]\nfile = 'x'", "exactly one of csv"),
         ("[[push]]\ndocument = 'Order'", "either columns"),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from adapters.files import FilesAdapter
+from adapters.targets import SchemaTargets
 from node import wire
 from node.app.stock import promising
+from node.app.systems import erp
+from node.config import AdapterSettings
 from node.core.document.customer import CustomerOrder
-from node.core.rows import StockRow
+from node.core.rows import CursorRow, StockRow
 from tests.companies import Company, connect
 from tests.customers import (
     GTIN,
@@ -24,6 +30,7 @@ from tests.customers import (
     settle,
 )
 
+ERP = AdapterSettings(name="erp", kind="files", usage="test", documents=())
 pytestmark = pytest.mark.usefixtures("linked")
 
 
@@ -74,6 +81,66 @@ def first_order(company: Company) -> bytes:
     stored = company.read(lambda tx: tx.documents.get(row.document_id))
     assert stored is not None
     return stored.body or b""
+
+
+LOTS = """
+[[pull]]
+name = "stock"
+document = "InventoryReport"
+files = "*.csv"
+key = ["item", "site", "lot"]
+lots = ["lot"]
+absent = "zero"
+[pull.lines]
+item.gtin = "item"
+item.seller_number = {{ constant = "BEAR" }}
+location = "site"
+on_hand = "qty"
+unit = {{ constant = "C62" }}
+"trace[0].best_before_on" = {{ column = "best", convert = [{{ date = "{form}" }}] }}
+"""
+
+
+def test_lots_of_our_own_erp_are_promised_sent_and_told_by_their_days(
+    shop: Company, meyer: Company, tmp_path: Path
+) -> None:
+    erp_home = tmp_path / "erp"
+    (erp_home / "x" / "in").mkdir(parents=True)
+    (erp_home / "m.toml").write_text(LOTS.format(form="%d.%m.%Y"))
+    shop.store.write(lambda tx: tx.settings.put_cursor(CursorRow("erp", "", 1, 0)))
+    given = {"folder": "x", "mappings": "m.toml", "clock": shop.clock.now, "settle_seconds": 0}
+    adapter = FilesAdapter(given, erp_home, SchemaTargets())
+    rows = (("L1", "20.05.2026", 6), ("L2", "01.09.2026", 4))
+
+    def tell(name: str, lots: Sequence[tuple[str, str, int]]) -> None:
+        shop.clock.move(minutes=1)
+        lines = [f"{GTIN};DC1;{lot};{day};{count}" for lot, day, count in lots]
+        (erp_home / "x" / "in" / name).write_text("item;site;lot;best;qty\n" + "\n".join(lines) + "\n")
+        for _ in range(3):
+            erp.pull_once(shop.store, shop.ctx, ERP, adapter)
+
+    tell("1.csv", rows)
+    connect(shop, meyer)
+    key = f"gtin:{GTIN.zfill(14)}"
+    for company in (shop, meyer):
+        (row,) = company.read(lambda tx: tx.stock.figures([key]))
+        assert (row.on_hand, json.loads(row.expected)) == (
+            10 * PIECE,
+            [[6 * PIECE, "2026-05-20", "lot"], [4 * PIECE, "2026-09-01", "lot"]],
+        )
+    strict = capture(shop, fresh("C1", 5, 60))
+    settle(shop, meyer)
+    assert sorted((row.quantity // PIECE, row.state) for row in pieces(shop, strict)) == [
+        (1, "back_ordered"),
+        (4, "accepted"),
+    ]
+    tell("2.csv", (*rows[:1], ("L2", "01.09.2026", 9)))
+    settle(shop, meyer)
+    assert {row.state for row in pieces(shop, strict) if row.quantity} == {"accepted"}
+    tell("3.csv", (*rows[:1], ("L2", "01.13.2026", 9)))  # no such day: the line stays as it was told last
+    (row,) = shop.read(lambda tx: tx.stock.figures([key]))
+    assert row.on_hand == 15 * PIECE
+    adapter.close()
 
 
 def test_our_own_short_lived_stock_is_left_for_those_who_take_it(shop: Company, meyer: Company) -> None:

@@ -144,3 +144,50 @@ def test_own_rows_tell_what_is_wrong_with_each_line() -> None:
     rows, faults = own_rows(columns, 2, OWNER, 7)
     assert [one.gtin for one in rows] == [GTIN]
     assert [(place, rule) for place, rule, _ in faults] == [(1, "bad-gtin")]
+
+
+def own(**columns: str | None) -> tuple[list[StockRow], list[tuple[int, str, str]]]:
+    """One line of our own as an adapter tells it; two underscores stand for what a path has between its names."""
+    given = {"item__seller_number": "A-1", "on_hand": "12", **columns}
+    return own_rows({name.replace("__", "."): [value] for name, value in given.items()}, 1, OWNER, 1)
+
+
+def lot(number: int, day: str, quantity: str | None = None) -> dict[str, str | None]:
+    return {f"trace[{number}]__best_before_on": day, f"trace[{number}]__quantity__value": quantity}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (lot(0, "2030-05-20"), '[[12000000, "2030-05-20", "lot"]]'),
+        (lot(0, "2030-05-20", "5"), '[[5000000, "2030-05-20", "lot"]]'),
+        (
+            {**lot(0, "2030-05-20", "8"), **lot(1, "2030-09-01", "4")},
+            '[[8000000, "2030-05-20", "lot"], [4000000, "2030-09-01", "lot"]]',
+        ),
+        ({"trace[0]__expires_on": "2030-05-20", "available": "3"}, '[[12000000, "2030-05-20", "lot"]]'),
+        (lot(0, "", "5"), ""),
+        (lot(0, "2030-05-20", "0"), ""),
+        ({"trace[0]__lot": "L1"}, ""),
+    ],
+)
+def test_our_own_lots_are_kept_with_the_figure(columns: dict[str, str | None], expected: str) -> None:
+    (found,), faults = own(**columns)
+    assert (found.expected, faults) == (expected, [])
+    assert found.on_hand == 12_000_000
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule"),
+    [
+        (lot(0, "2030-02-31"), "bad-date"),
+        (lot(0, "20.05.2030"), "bad-date"),
+        (lot(0, "2030-05-20", "1e3"), "bad-decimal"),
+        (lot(0, "2030-05-20", "-1"), "bad-quantity"),
+        ({**lot(0, "2030-05-20", "8"), **lot(1, "2030-09-01", "5")}, "trace-exceeds"),
+    ],
+)
+def test_lots_of_our_own_that_make_no_sense_keep_their_line_back(columns: dict[str, str | None], rule: str) -> None:
+    rows, faults = own(**columns)
+    assert rows == []
+    assert [fault[:2] for fault in faults] == [(0, rule)]
