@@ -100,6 +100,24 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     assert sum(one.quantity for one in left.unfilled) == 6
 
 
+@pytest.mark.parametrize(("sold_at", "cost"), [("", "3"), ("5", "5")])
+def test_a_partner_that_tells_no_price_does_not_seem_to_give_for_nothing(
+    pair: tuple[Company, Company], sold_at: str, cost: str
+) -> None:
+    buyer, seller = pair
+    own_stock(buyer, figure("", f"no:{buyer.id}:A", "DC", 40), figure("", f"no:{buyer.id}:A", "STORE", 40))
+    told(buyer, seller, figure("", f"no:{seller.id}:S1", "W", 50))
+    name_item(buyer, seller)
+    rules = (CostRule(item="A", location="STORE", cost="3 EUR"), CostRule(item="A", cost="1.20 EUR"))
+    set_to(buyer, promising=PromisingSettings(costs=rules))
+    price_of = int(Decimal(sold_at) * ONE) if sold_at else None
+    gathered = buyer.do(gathering.gather, [wanted(1, line(1, "1", f"no:{buyer.id}:A", 10, price=price_of))])
+    supplies = {one.source_id: one.unit_cost for one in gathered.problem.supplies}
+    assert supplies == {"|DC": Decimal("1.2"), "|STORE": Decimal(3), f"{seller.id}|W": Decimal(cost)}
+    assert {one.rule for one in gathered.findings} == {"no-price"}
+    assert {one.source_id for one in solve(gathered.problem).assignments} == {"|DC"}
+
+
 def name_item(buyer: Company, seller: Company) -> None:
     """Our number of the seller's item."""
     catalogue: Any = wire.from_fields(

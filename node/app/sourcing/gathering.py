@@ -356,7 +356,7 @@ class _Gathering:
         return self._costs[place]
 
     def _cost(self, item: str, unit: str, offer: Offer) -> Decimal:
-        """What a unit costs us there; the sales price where nobody has told one, so that nothing seems to be free."""
+        """What a unit costs us there; where nobody has told it, what may stand in, so that nothing seems to be free."""
         keys = self.known.keys[item]
         most = self._most.get(item, _ONE)
         rows = [row for key in keys for row in self._prices.get(key, ())]
@@ -367,9 +367,7 @@ class _Gathering:
             mine = [row for row in rows if row.partner_id == offer.partner_id]
             found = prices.unit_cost(mine, most, unit, self._today, factors, self._currency)
         else:
-            names = [*keys, *(key.rpartition(":")[2] for key in keys)]
-            names += [key.removeprefix(GTIN_PREFIX).lstrip("0") for key in keys if key.startswith(GTIN_PREFIX)]
-            found = prices.own_cost(self._ctx, names, offer.location, unit, factors, self._currency)
+            found = prices.own_cost(self._ctx, _called(keys), offer.location, unit, factors, self._currency)
             others = [row for row in rows if row.partner_id]
             found = found or prices.unit_cost(others, most, unit, self._today, factors, self._currency)
         if found is not None:
@@ -377,8 +375,18 @@ class _Gathering:
         if theirs:
             text = f"{offer.partner_id} has told no price of {item} in {self._currency or 'any currency'}"
             self.findings.append(Finding("no-price", f"{offer.partner_id}|{offer.location}", text))
-            return self._price.get(item, Decimal(0))
+            return self._price[item] if item in self._price else self._dearest(item, unit, rows)
         return Decimal(0)
+
+    def _dearest(self, item: str, unit: str, rows: Sequence[ItemPriceRow]) -> Decimal:
+        """The highest cost that is known of the item anywhere; zero where none is."""
+        factors, most = self.known.factors(item), self._most.get(item, _ONE)
+        each = [[row for row in rows if row.partner_id == one] for one in {row.partner_id for row in rows}]
+        found = [prices.unit_cost(one, most, unit, self._today, factors, self._currency) for one in each]
+        places = {one.location for one in self.known.positions.get(item, ()) if not one.partner_id}
+        names = _called(self.known.keys[item])
+        found += [prices.own_cost(self._ctx, names, one, unit, factors, self._currency) for one in places]
+        return max((one.amount for one in found if one is not None), default=Decimal(0))
 
     def scarcity(self) -> dict[tuple[str, str], Decimal]:
         """The prices of scarce stock, under the names that the items have here."""
@@ -394,6 +402,12 @@ class _Gathering:
         if service.basis == "collect":
             return self._sites.collects(partner_id, location)
         return self._sites.sends(partner_id, location)
+
+
+def _called(keys: Sequence[str]) -> list[str]:
+    """What settings may call an item: its keys, the numbers in them, and its GTIN without leading zeros."""
+    names = [*keys, *(key.rpartition(":")[2] for key in keys)]
+    return names + [key.removeprefix(GTIN_PREFIX).lstrip("0") for key in keys if key.startswith(GTIN_PREFIX)]
 
 
 def _common(one: Decimal, other: Decimal) -> Decimal:
