@@ -247,7 +247,7 @@ class AdapterConformance:
 LotRow = tuple[str, str, str, str, str]
 """Item, location, lot, the day until which it is best, and how many pieces."""
 
-_Told = dict[tuple[str, str], tuple[Decimal, dict[str, Decimal]]]
+_Told = dict[tuple[str, str], tuple[int, dict[str, int]]]
 """By item and location: what is there, and how much of it is best until which day."""
 
 
@@ -323,17 +323,17 @@ def _told(batches: Sequence[PullBatch]) -> _Told:
         for part in batch.stock:
             for place in range(len(part)):
                 row = {name: column[place] for name, column in part.columns.items() if column[place] is not None}
-                lots: dict[str, Decimal] = {}
+                lots: dict[str, int] = {}
                 for name in row:
                     if name.endswith(".best_before_on"):
                         amount = row.get(name.replace("best_before_on", "quantity.value"), row["on_hand"])
-                        lots[str(row[name])] = Decimal(str(amount))
+                        lots[str(row[name])] = int(Decimal(str(amount)))
                 key = (str(row["item.seller_number"]), str(row["location"]))
-                found[key] = (Decimal(str(row["on_hand"])), lots)
+                found[key] = (int(Decimal(str(row["on_hand"]))), lots)
         for change in batch.changes:
             for line in change.fields["lines"]:
-                days = {one["best_before_on"]: Decimal(one["quantity"]["value"]) for one in line.get("trace", [])}
-                found[line["item"]["seller_number"], line["location"]] = (Decimal(line["on_hand"]), days)
+                days = {one["best_before_on"]: int(one["quantity"]["value"]) for one in line.get("trace", [])}
+                found[line["item"]["seller_number"], line["location"]] = (int(line["on_hand"]), days)
     return found
 
 
