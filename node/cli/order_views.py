@@ -57,6 +57,7 @@ def _order(output: Output, one: Result) -> None:
             ("order", one["number"] + (f" revision {one['revision']}" if one["revision"] else "")),
             ("seller" if one["role"] == "buyer" else "buyer", f"{one['partner_name']} ({one['partner_id']})"),
             ("status", state + _due(one)),
+            ("ordered", f"{_stamp(one['issued_at'])} by {'us' if one['role'] == 'buyer' else one['partner_name']}"),
             ("document", f"{document['id']}, {document['state']}"),
             ("seller's number", one["seller_order_number"]),
             ("customer order", one["customer_order"]),
@@ -82,6 +83,10 @@ def _order(output: Output, one: Result) -> None:
             output.line(f"line {line['line_id']}: {remark}")
     _pieces(output, one)
     _history(output, one)
+
+
+def _stamp(at: str) -> str:
+    return at.replace("T", " ").rstrip("Z")
 
 
 def _due(one: Result) -> str:
@@ -150,7 +155,7 @@ def _history(output: Output, one: Result) -> None:
         what = event.replace("_", " ") + ("" if any(each["standing"] for each in events) else ", replaced since")
         rows.append(
             [
-                at.replace("T", " ").rstrip("Z"),
+                _stamp(at),
                 buyer if by == "buyer" else seller,
                 reference,
                 what,
@@ -203,5 +208,7 @@ def sent(output: Output, told: Result) -> None:
         output.line(f"{what} is there already (document {told['document']}); nothing was sent twice")
     else:
         output.line(f"{what} goes to {told['partner']} (document {told['document']})")
+        if told.get("revision"):
+            output.note(f"revision {told['revision']}: it replaces what was sent under this number before")
     for one in told["findings"]:
         output.note(f"remark: {one['path']}: {one['text']}")

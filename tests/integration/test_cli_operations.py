@@ -291,3 +291,26 @@ def test_a_backup_needs_an_empty_folder(shop: Desk, tmp_path: Path) -> None:
         shop.do("backup", folder=str(target))
     with pytest.raises(ConfigError, match="whole path"):
         shop.do("backup", folder="copy")
+
+
+def test_an_order_under_a_number_that_was_sent_says_that_it_replaces(
+    shop: Desk, maker: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for quantity, revision in (("6", 0), ("7", 1)):
+        line = {"line": "CHEW-1", "quantity": quantity, "price": "2"}
+        told = shop.do("order.place", partner=maker.company.id, number="PO1", lines=[line], currency="EUR")
+        assert told["revision"] == revision
+        said = capsys.readouterr()
+        assert ("replaces what was sent" in said.out + said.err) == (revision > 0)
+    shop.do("order.show", order="PO1")
+    shown = capsys.readouterr().out
+    assert "PO1 revision 1" in shown
+    assert "ordered" in shown
+    assert "by us" in shown
+
+
+def test_an_order_to_ourselves_is_not_placed_by_hand(shop: Desk, maker: Desk) -> None:
+    line = {"line": "CHEW-1", "quantity": "6"}
+    with pytest.raises(RefusedError, match="to ourselves") as caught:
+        shop.do("order.place", partner=shop.company.id, number="PO1", lines=[line])
+    assert "without --partner" in caught.value.hint

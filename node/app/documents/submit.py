@@ -66,6 +66,8 @@ class Submitted:
     state: str
     document_id: int | None
     findings: list[Finding] = field(default_factory=list)
+    revision: int = 0
+    """That under which it goes: other content under a number that was sent is the next one."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,10 @@ def submit(tx: Transaction, ctx: Context, partner_id: str, submissions: Sequence
     documents = [one.document for one in outgoing if one.state == "waiting"]
     allocation.submitted(tx, ctx, partner_id, documents)
     internal.follow(tx, ctx, rows, documents)
-    return [Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings) for one in outgoing]
+    return [
+        Submitted(one.state, one.document_id if one.state != "refused" else None, one.findings, one.identity.revision)
+        for one in outgoing
+    ]
 
 
 def _partner(tx: Transaction, partner_id: str) -> PartnerRow:

@@ -72,9 +72,12 @@ def place(
     pieces = forms.pieces_of(lines or [], "lines")
 
     def use_case(tx: Transaction) -> dict[str, Any]:
+        own = tx.partners.own()
+        if partner == own.partner_id:
+            hint = "without --partner it is a customer's order, and the node sources it over our own sites and partners"
+            raise RefusedError("an order to ourselves is not placed by hand", code="own-order", hint=hint)
         made = fields
         if made is None:
-            own = tx.partners.own()
             made = forms.place(
                 pieces,
                 {one.line: _item(tx, one.line, partner) for one in pieces},
@@ -435,6 +438,7 @@ def _submit(
         "document": done.document_id,
         "type": document_type,
         "number": header["number"],
+        "revision": done.revision,
         "partner": partner,
         "findings": [{"rule": one.rule, "path": one.path, "text": one.text} for one in done.findings],
     }
