@@ -71,12 +71,21 @@ def exclusive(home: Path, patience_seconds: float = PATIENCE_SECONDS) -> Iterato
     try:
         while not _locked(descriptor):
             if monotonic() >= until:
-                hint = "try again when it has ended; a node may be starting"
-                raise UnavailableError(f"another process is working on {home}", hint=hint)
+                raise _taken(home)
             sleep(LOOK_AGAIN_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _taken(home: Path) -> UnavailableError:
+    """Who else works on this home: a node that answers, or a process that says nothing yet."""
+    with connected(home) as client:
+        if client is not None:
+            hint = "hansa status tells of it; one node a home: stop it first, or name another --home"
+            return UnavailableError(f"a node is running on {home} already", hint=hint)
+    hint = "try again when it has ended; a node may be starting"
+    return UnavailableError(f"another process is working on {home}", hint=hint)
 
 
 def _locked(descriptor: int) -> bool:

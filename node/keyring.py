@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -359,7 +360,8 @@ def _refuse_open(path: Path) -> None:
         wanted = "700" if path.is_dir() else "600"
         raise ConfigError(
             f"{path} is open to other users (mode {mode:04o}, expected 0{wanted})",
-            hint=f"Run `chmod {wanted} {path}`; if others could have read it, rotate the keys as well.",
+            hint=f"Run `chmod {wanted} {shlex.quote(str(path))}`; "
+            "if others could have read it, rotate the keys as well.",
         )
 
 

@@ -142,7 +142,11 @@ def _config_check(home: Path, options: Namespace, output: Output) -> int:
     settings = config.load(home)
     from node.app import advice
     from node.app.sourcing import carriers
+    from node.app.systems import loading
+    from node.clock import SystemClock
 
+    for one in settings.adapters:
+        loading.open_adapter(settings, one, SystemClock(), "").close()  # reads its options and mappings, nothing else
     settings.database_url  # noqa: B018  # raises where the secret it names is missing
     result = {
         "file": str(path),

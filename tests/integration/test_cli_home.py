@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from node import control
 from node.cli import main
+from node.errors import UnavailableError
 
 GLN = "0088:4012345000009"
 Run = Callable[..., tuple[int, Any, str]]
@@ -130,6 +132,21 @@ def test_a_rule_of_sharing_that_can_never_match_is_named(hansa: Run, home: Path)
     assert "sharing.rules[1]: rules[0] already matches" in warning
 
 
+def test_an_adapter_that_cannot_be_made_is_named_by_the_check(hansa: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "hansa.toml").write_text('[[adapters]]\nname = "erp"\nkind = "csv"\noptions = {mappings = ["m.toml"]}\n')
+    code, _, said = hansa("config", "check")
+    assert code == 2
+    assert "m.toml" in json.loads(said)["error"]["message"]
+    (home / "m.toml").write_text("")
+    code, _, said = hansa("config", "check")
+    assert code == 2
+    assert "'folder' is missing" in json.loads(said)["error"]["message"]
+    (home / "hansa.toml").write_text('[[adapters]]\nname = "erp"\nkind = "jsonl"\noptions = {folder = "erp"}\n')
+    assert hansa("config", "check")[0] == 0
+    assert sorted(path.name for path in home.iterdir()) == ["hansa.toml", "m.toml"], "a check makes nothing"
+
+
 def test_an_order_that_nobody_knows_is_not_confirmed(shop: dict[str, Any], hansa: Run) -> None:
     for more in ((), ("--refuse", "--reason", "too dear"), ("--line", "1")):
         code, _, said = hansa("order", "confirm", "PO-9", *more)
@@ -154,6 +171,7 @@ def test_an_adapter_sends_nothing_before_a_yes(shop: dict[str, Any], hansa: Run,
     with (home / "hansa.toml").open("a") as settings:
         settings.write('\n[[adapters]]\nname = "erp"\nkind = "jsonl"\noptions = {folder = "erp"}\n')
         settings.write('\n[[adapters]]\nname = "odd"\nkind = "telepathy"\n')
+    assert "telepathy" in json.loads(hansa("config", "check")[2])["error"]["message"]
     assert hansa("adapter", "list")[1]["adapters"][0]["started"] is False
     assert hansa("adapter", "check", "erp")[1]["good"] is True
     assert hansa("adapter", "preview", "erp")[1]["documents"] == []
@@ -196,6 +214,22 @@ def test_one_process_at_a_time(shop: dict[str, Any], hansa: Run, home: Path, mon
         code, _, said = hansa("status")
     assert code == 4
     assert "another process" in json.loads(said)["error"]["message"]
+
+
+def test_a_second_node_on_a_home_is_told_of_the_first(
+    shop: dict[str, Any], hansa: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PATIENCE_SECONDS", 0.0)
+    with socket.socket(socket.AF_UNIX) as node, control.exclusive(home):
+        monkeypatch.chdir(home)
+        node.bind(control.SOCKET_NAME)
+        node.listen()
+        with (
+            pytest.raises(UnavailableError, match=r"a node is running on .* already") as caught,
+            control.exclusive(home, 0),
+        ):
+            pass
+    assert "hansa status" in caught.value.hint
 
 
 def test_text_for_people(shop: dict[str, Any], home: Path, capsys: pytest.CaptureFixture[str]) -> None:

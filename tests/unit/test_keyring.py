@@ -54,6 +54,15 @@ def test_passphrase(folder: Path) -> None:
     assert "HANSA_PASSPHRASE" in caught.value.hint
 
 
+def test_a_hint_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    signer = Keyring(tmp_path / "our shop").new_signing(CountedRandom("keys").token)
+    (path,) = (tmp_path / "our shop").iterdir()
+    path.chmod(0o640)
+    with pytest.raises(ConfigError) as caught:
+        Keyring(tmp_path / "our shop").signer(signer.key_id)
+    assert caught.value.hint.startswith(f"Run `chmod 600 '{path}'`")
+
+
 def test_keys_that_others_can_read_are_refused(folder: Path) -> None:
     signer = Keyring(folder).new_signing(CountedRandom("keys").token)
     path = next(folder.iterdir())
