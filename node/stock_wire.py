@@ -197,8 +197,12 @@ def _scaled_column(texts: Sequence[str | None], faults: dict[int, tuple[str, str
     return found
 
 
-def read_report(body: bytes, owner: str) -> StockReport:
-    """Read a report of `owner`'s. Raises InvalidFieldsError when it cannot be read as a whole."""
+def read_report(body: bytes, owner: str, us: str = "") -> StockReport:
+    """Read a report of `owner`'s, which may be `us`, our own id. Raises InvalidFieldsError when it is none at all.
+
+    What a line says is a third company's is no supply of a partner's, and is left out; what is ours there is set aside
+    for us. In a report of our own, goods of others that we hold are set aside for them.
+    """
     if len(body) > DOCUMENT_BYTES_MAX:
         raise InvalidFieldsError([Finding("too-large", "", f"{len(body)} bytes; at most {DOCUMENT_BYTES_MAX}")])
     codec = codec_of(InventoryReport)
@@ -210,7 +214,7 @@ def read_report(body: bytes, owner: str) -> StockReport:
     if len(lines) > LINES_MAX:
         raise InvalidFieldsError([Finding("too-large", "lines", f"{len(lines)} lines; at most {LINES_MAX}")])
     as_of = message.as_of.seconds * 1_000_000 + message.as_of.nanos // 1000
-    rows, findings = _read_lines(list(lines), owner, as_of)
+    rows, findings = _read_lines(list(lines), owner, us, as_of)
     del message.lines[:]
     try:
         report = codec.decode(message)
@@ -219,7 +223,7 @@ def read_report(body: bytes, owner: str) -> StockReport:
     return StockReport(cast("InventoryReport", report), rows, findings)
 
 
-def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow], list[Finding]]:
+def _read_lines(lines: list[Any], owner: str, us: str, as_of: int) -> tuple[list[StockRow], list[Finding]]:
     """The lines as rows, field by field, because asking each message for one field at a time costs least."""
     items = [line.item for line in lines]
     gtins, numbers = [item.gtin for item in items], [item.seller_number for item in items]
@@ -239,12 +243,17 @@ def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow
     figures = _words([line.figure for line in lines], _FIGURES, "EXACT", faults)
     _name_faults(gtins, numbers, units, faults)
     prefix = f"no:{owner}:"
+    pools, others = [line.pool for line in lines], set()
+    if any(line.owner for line in lines):
+        owners = [line.owner if line.owner != owner else "" for line in lines]
+        pools = [pool or whose for pool, whose in zip(pools, owners, strict=True)]
+        others = {place for place, whose in enumerate(owners) if owner != us and whose not in ("", us)}
     columns = (
         [f"gtin:{gtin:0>14}" if gtin else prefix + number for gtin, number in zip(gtins, numbers, strict=True)],
         [owner] * len(lines),
         [0] * len(lines),
         [line.location for line in lines],
-        [line.pool for line in lines],
+        pools,
         *(statuses, figures, held, free, ends, units, gtins, numbers),
         [
             _supply_of(line, place, faults) if line.expected_supply or line.trace else ""
@@ -255,10 +264,11 @@ def _read_lines(lines: list[Any], owner: str, as_of: int) -> tuple[list[StockRow
         [0] * len(lines),
     )
     rows = list(map(StockRow._make, zip(*columns, strict=True)))
-    if not faults:
+    if not faults and not others:
         return rows, []
     findings = [Finding(faults[place][0], f"lines[{place}]", faults[place][1]) for place in sorted(faults)]
-    return [row for place, row in enumerate(rows) if place not in faults], findings[:FINDINGS_MAX]
+    kept = [row for place, row in enumerate(rows) if place not in faults and place not in others]
+    return kept, findings[:FINDINGS_MAX]
 
 
 def _words(numbers: list[int], words: list[str], default: str, faults: dict[int, tuple[str, str]]) -> list[str]:

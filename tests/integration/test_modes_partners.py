@@ -11,12 +11,14 @@ import pytest
 from node import wire
 from node.app.documents.submit import Submission, submit
 from node.app.fulfilment import customer_status, failed_delivery
+from node.app.stock import availability, promising
 from node.config import PartnerSettings
 from node.config.sites import CostRule, PromisingSettings, SiteSettings
 from node.core.document import header_of
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, LocationRef, PartyRole, Price, Reason
 from node.core.document.customer import CustomerOrderKind
 from node.core.document.fulfilment import Carriage, DeliveryEvent, DespatchAdvice, DespatchLine
+from node.core.document.inventory import InventoryReport, StockLine
 from node.core.document.invoice import Invoice, InvoiceLine, InvoiceTotals
 from node.core.document.order import Order, ScheduleOutcome
 from node.core.money import Money
@@ -25,6 +27,7 @@ from node.core.quantity import Quantity
 from node.core.rows import OrderRow
 from tests.companies import Company, connect, swap
 from tests.customers import (
+    GTIN,
     PIECE,
     accept,
     an_order,
@@ -398,3 +401,19 @@ def test_what_is_sent_again_in_the_middle_of_a_chain_counts_once_at_its_end(
     run(shop, meyer, braun)
     assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
     assert "surplus" in [e.event for e in meyer.read(lambda tx: tx.customer_orders.events(theirs.customer_order_id))]
+
+
+def test_what_a_partner_keeps_for_a_third_company_is_no_supply(shop: Company, meyer: Company, braun: Company) -> None:
+    lines = tuple(
+        StockLine(item=ItemRef(gtin=GTIN), location="DC1", unit="C62", on_hand=Decimal(many), owner=owner)
+        for owner, many in (("", 4), (shop.id, 3), (braun.id, 50))
+    )
+    report = InventoryReport(header=DocumentHeader(number="IR-1"), as_of=meyer.clock.now(), lines=lines)
+    (done,) = meyer.do(submit, shop.id, [Submission(report)])
+    assert done.state == "waiting", done.findings
+    connect(shop, meyer)
+    today = shop.clock.now().date()
+    promised = shop.read(lambda tx: promising.promise(tx, shop.ctx, GTIN, Decimal(60), today)).promise
+    assert promised.by_then == 7
+    told = shop.read(lambda tx: availability.figures(tx, shop.ctx, [GTIN]))
+    assert sorted(one.on_hand // PIECE for one in told if one.on_hand) == [3, 4]

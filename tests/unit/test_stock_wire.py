@@ -191,3 +191,35 @@ def test_lots_of_our_own_that_make_no_sense_keep_their_line_back(columns: dict[s
     rows, faults = own(**columns)
     assert rows == []
     assert [fault[:2] for fault in faults] == [(0, rule)]
+
+
+US, THIRD = "gb:01234", "gb:09999"
+
+
+def owned(*owners: str, pool: str = "") -> bytes:
+    message = message_class("InventoryReport")()
+    for owner in owners:
+        message.lines.add(item={"gtin": GTIN}, unit="C62", on_hand="5", owner=owner, pool=pool)
+    return bytes(message.SerializeToString())
+
+
+def test_a_third_companys_goods_are_no_supply_of_a_partners() -> None:
+    read = read_report(owned("", OWNER, THIRD, US), OWNER, US)
+    # What is ours there lies apart from what is the partner's; the third company's goods count nowhere.
+    assert [(one.partner_id, one.pool) for one in read.rows] == [(OWNER, ""), (OWNER, ""), (OWNER, US)]
+    assert read.findings == []
+    assert [one.pool for one in read_report(owned(US, pool="P"), OWNER, US).rows] == ["P"]
+    assert read_report(owned(THIRD, pool="P"), OWNER, US).rows == []
+
+
+def test_a_line_at_fault_keeps_its_place_beside_a_third_companys() -> None:
+    message = message_class("InventoryReport")()
+    message.lines.add(item={"gtin": GTIN}, unit="C62", on_hand="5", owner=THIRD)
+    message.lines.add(item={"gtin": GTIN}, unit="PCS", on_hand="5")
+    read = read_report(message.SerializeToString(), OWNER, US)
+    assert (read.rows, [one.path for one in read.findings]) == ([], ["lines[1]"])
+
+
+def test_in_our_own_report_goods_of_others_are_set_aside_for_them() -> None:
+    read = read_report(owned("", US, THIRD), US, US)
+    assert [one.pool for one in read.rows] == ["", "", THIRD]

@@ -138,7 +138,7 @@ def _read(own: str, partner_id: str, entry: Entry, document_id: int) -> _Arrival
         return arrival
     try:
         if wired.type == "InventoryReport":
-            arrival.stock = inventory.read_report(wired.body, partner_id)
+            arrival.stock = inventory.read_report(wired.body, partner_id, own)
             arrival.document = arrival.stock.report
         else:
             arrival.document = wire.decode_document(wired.type, wired.body)

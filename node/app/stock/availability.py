@@ -150,7 +150,7 @@ def answer(tx: Transaction, ctx: Context, partner_id: str, query: link.Availabil
 def take_answer(tx: Transaction, ctx: Context, partner_id: str, told: link.AvailabilityAnswer) -> None:
     """Keep a live answer as the partner's newest figures."""
     body = wire.encode(InventoryReport(as_of=told.as_of or ctx.now(), basis=told.basis, lines=told.lines))
-    stock = read_report(body, partner_id)
+    stock = read_report(body, partner_id, tx.partners.own().partner_id)
     now = ctx.now_micros()
     fresh = [row._replace(as_of=now) for row in stock.rows]
     inventory.take_report(tx, ctx, partner_id, StockReport(stock.report, fresh, []))

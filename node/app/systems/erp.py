@@ -287,7 +287,8 @@ def _take_report(tx: Transaction, ctx: Context, change: Change, pulled: Pulled) 
     """Our own figures as a whole report, from a system that gives documents instead of columns."""
     try:
         report = wire.from_fields(change.document_type, change.fields)
-        read = stock_wire.read_report(wire.encode(report), tx.partners.own().partner_id)
+        own = tx.partners.own().partner_id
+        read = stock_wire.read_report(wire.encode(report), own, own)
     except wire.InvalidFieldsError as error:
         _refuse(pulled, change, error.findings)
         return

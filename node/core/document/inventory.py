@@ -70,6 +70,7 @@ class StockLine:
     status: StockStatus = StockStatus.UNSPECIFIED
     # Empty: shared among all who may see it. Otherwise set aside for the receiver under this name.
     pool: str = ""
+    # Whose goods these are; empty: the sender's. What a third company owns is no supply of the sender's.
     owner: str = ""
     holder: str = ""
     as_of: datetime | None = None
