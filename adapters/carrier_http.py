@@ -215,7 +215,7 @@ def _put(body: dict[str, Any], target: str, value: Any, *, flat: bool) -> None:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         hint = "Check `file` of the carrier in the settings."
         raise ConfigError(f"{path}: cannot be read: {error.strerror}", hint=hint) from None

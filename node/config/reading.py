@@ -33,7 +33,7 @@ def load(home: Path) -> Settings:
     """The settings in HOME/hansa.toml; all defaults where there is no such file. Raises ConfigError."""
     path = home / FILE_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad puts a mark in front
     except FileNotFoundError:
         return Settings(home=home)
     except (OSError, UnicodeDecodeError) as error:

@@ -28,7 +28,7 @@ def read_file(path: Path) -> Table:
     if len(data) > FILE_BYTES_MAX:
         raise ConfigError(f"{path}: more than {FILE_BYTES_MAX} bytes", hint=_HINT)
     try:
-        return Table(path, tomllib.loads(data.decode("utf-8"), parse_float=Decimal))
+        return Table(path, tomllib.loads(data.decode("utf-8-sig"), parse_float=Decimal))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text", hint=_HINT) from None
     except tomllib.TOMLDecodeError as error:

@@ -96,6 +96,11 @@ def test_a_mapping_that_cannot_work_is_refused_with_file_and_key(tmp_path: Path,
     assert "m.toml" in caught.value.message
 
 
+def test_a_mapping_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    (path := tmp_path / "m.toml").write_bytes(b"\xef\xbb\xbf" + PULL.encode())
+    assert [pull.name for pull in load_mapping(path, None).pulls] == ["orders"]
+
+
 def test_paths_that_the_schema_lacks_are_found(tmp_path: Path) -> None:
     text = PULL + "[pull.lines]\nquantity.amount = 'X'\nnumber = 'Y'\nitem.gtin = 'Z'\n"
     text += "[[push]]\ndocument = 'Odrer'\n[push.columns]\nA = 'currency'\n"

@@ -13,6 +13,7 @@ import pytest
 
 from node import wire
 from node.config import Settings, describe, home_folder, load, parse
+from node.config.rules import load_rules
 from node.errors import ConfigError
 
 HOME = Path("/home/of/node")
@@ -99,6 +100,15 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "hansa.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    (tmp_path / "hansa.toml").write_bytes(b'\xef\xbb\xbf[node]\r\nlisten = "127.0.0.1:7420"\r\n')
+    assert load(tmp_path).node.listen == "127.0.0.1:7420"
+    (tmp_path / "rules.toml").write_text('[[rules]]\nname = "all"\notherwise = true\nstrategy = "s"\n[strategies.s]\n')
+    plain = load_rules(tmp_path / "rules.toml")
+    (tmp_path / "rules.toml").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "rules.toml").read_bytes())
+    assert load_rules(tmp_path / "rules.toml") == plain
 
 
 def test_secrets_are_referred_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

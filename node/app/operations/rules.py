@@ -202,6 +202,6 @@ def _money(value: Decimal) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}", code="bad-rules") from None
