@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from unicodedata import category
 
 from node.errors import HansaError
 
@@ -32,11 +33,11 @@ class Output:
     def line(self, text: str = "") -> None:
         """One line for people; nothing under --json."""
         if not self.json:
-            print(text)
+            print(_harmless(text))
 
     def note(self, text: str) -> None:
         """One line beside the result: progress, remarks, what to do next."""
-        print(text, file=sys.stderr)
+        print(_harmless(text), file=sys.stderr)
 
     def heading(self, text: str) -> None:
         """A line above what follows."""
@@ -73,6 +74,7 @@ class Output:
             self._records(columns, rows)
 
     def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+        rows = [[_harmless(cell).replace("\n", "\\n") for cell in row] for row in rows]
         lines = [[name.upper() for name in columns], *([cell or "-" for cell in row] for row in rows)]
         widths = _widths(columns, rows)
         for line in lines:
@@ -147,7 +149,20 @@ def _plain(text: str) -> str:
     """Text that rich shows as it is."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(_harmless(text))
+
+
+def _harmless(text: str) -> str:
+    """The text with what would act on a terminal written out: partners and files choose numbers, names and reasons.
+
+    Besides controls that is what turns or hides letters (Unicode's Cf); lines still end where they ended.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one == "\n" or one.isprintable() or category(one) == "Zs" else one.encode("unicode_escape").decode()
+        for one in text
+    )
 
 
 def moment(text: str) -> str:

@@ -194,3 +194,21 @@ def test_cells_are_words() -> None:
         "", "", "yes", "no", "0", "a, b", "x=1",
     ]  # fmt: skip
     assert [views.age(one) for one in (5, 119, 120, 7_200, 172_800)] == ["5 s", "119 s", "2 min", "2 h", "2 d"]
+
+
+def test_what_partners_write_does_nothing_to_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Item numbers, names and reasons are others' words: no colours, no cursor, no letters that run backwards."""
+    bad = "A\x1b[2J\x9b1m\u202eB\x00"
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda said=terminal: said)
+        output = Output(json=False, color=False)
+        output.table(["item"], [[f"{bad}\nfake"], ["Zürich\xa0☃"]], empty="")
+        output.pairs([("name", bad)])
+        output.tree({"text": bad}, "")
+        output.error(RefusedError(f"{bad} is not taken", code="x"))
+        said = "".join(capsys.readouterr())
+        assert not set(said) & set("\x1b\x9b\u202e\x00")
+        assert said.count("A\\x1b[2J\\x9b1m\\u202eB\\x00") == 4
+        assert "Zürich\xa0☃" in said
