@@ -163,8 +163,17 @@ class TotalView(View):
     open: Decimal
 
 
-def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEventRow], now: datetime) -> OrderView:
+def view(
+    order: OrderRow,
+    lines: Iterable[OrderLineRow],
+    events: Iterable[LineEventRow],
+    now: datetime,
+    *,
+    internal: bool = False,
+) -> OrderView:
     """The order as it stands at `now` (aware; its UTC day decides what is late). Events in the order they were stored.
+
+    An `internal` order instructs a site of our own, which has nothing to answer: the goods are held for it.
 
     Raises RefusedError only for stored numbers beyond the limits.
     """
@@ -178,7 +187,8 @@ def view(order: OrderRow, lines: Iterable[OrderLineRow], events: Iterable[LineEv
         _line(order, line, of_line.get(line.line_id, []), today) for line in sorted(lines, key=lambda row: row.ordinal)
     )
     tracking = dict.fromkeys(name for line in views for name in line.tracking)
-    waits = "seller" if any(x.unanswered or x.cancel_requested or x.change_requested is not None for x in views) else ""
+    asked = any(line.cancel_requested or line.change_requested is not None for line in views)
+    waits = "seller" if asked or (not internal and any(line.unanswered for line in views)) else ""
     if any(line.confirmation == "due" for line in views):
         waits = "buyer"
     return OrderView(

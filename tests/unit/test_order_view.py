@@ -155,3 +155,10 @@ def test_it_is_json() -> None:
     assert fields["customer_order"] == "WEB-7"
     assert fields["lines"][0]["unanswered"] == "6"
     assert fields["lines"][0]["pieces"][0]["outcome"] == "accepted"
+
+
+def test_our_own_site_has_nothing_to_answer_but_what_is_asked_of_it() -> None:
+    assert seen().waits_for == "seller"
+    assert view(order_row(), [line_row()], [], NOW, internal=True).waits_for == ""
+    asked = event("cancel_requested", 0)
+    assert view(order_row(), [line_row()], [asked], NOW, internal=True).waits_for == "seller"

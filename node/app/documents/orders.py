@@ -144,7 +144,9 @@ def show(tx: Transaction, ctx: Context, number: str, *, partner_id: str | None =
 
 def _view(tx: Transaction, ctx: Context, order: OrderRow) -> dict[str, Any]:
     partner = tx.partners.get(order.partner_id)
-    view = order_view.view(order, tx.orders.lines([order.order_id]), tx.orders.events([order.order_id]), ctx.now())
+    lines, events = tx.orders.lines([order.order_id]), tx.orders.events([order.order_id])
+    internal = partner is not None and partner.state == "self"
+    view = order_view.view(order, lines, events, ctx.now(), internal=internal)
     sent = tx.documents.get(order.document_id)
     return {
         **view.as_fields(),
