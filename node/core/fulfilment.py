@@ -91,6 +91,7 @@ class ProcessPolicy:
     elsewhere_in_doubt: bool = False
     late_elsewhere: bool = True  # what a notice makes later than it is wanted is sourced elsewhere, if sooner
     later_elsewhere: bool = False  # what a partner can only send on no named day is sourced elsewhere
+    answer_seconds: int = 0  # for so long a request to do with less waits for its answer; 0: for ever
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
 
 
@@ -291,6 +292,8 @@ class _Process:
                 self._silent(piece)
             elif piece.state == "waiting_human":
                 self.steps.append(AskHuman(piece.reason or "the partner has not answered", piece.piece_id))
+            elif piece.state in ("accepted", "ready", "cancelling") and fact.cancel_open:
+                self._asked_for_less(piece, fact)
             elif piece.state == "accepted" and fact.later and self.policy.later_elsewhere and not fact.cancel_ever:
                 keep = max(0, piece.quantity - fact.later)
                 self.steps.append(CancelPiece(piece.piece_id, keep, "the partner names no day for it"))
@@ -360,6 +363,18 @@ class _Process:
             self.steps.append(CancelPiece(piece.piece_id, 0, "the partner has not answered in time"))
         else:
             self.steps.append(AskHuman("the partner has not answered in time", piece.piece_id))
+
+    def _asked_for_less(self, piece: PieceRow, fact: PieceFact) -> None:
+        """What was agreed on stands until the partner answers; when it says nothing, only a human can find out."""
+        if fact.cancel_since is None or not self.policy.answer_seconds:
+            return
+        due = fact.cancel_since + self.policy.answer_seconds * SECOND
+        if due > self.at:
+            self.until.append(due)
+            return
+        whom = "the partner" if piece.partner_id else "our own system"
+        text = f"{whom} has not answered in time that less is wanted: ask, and see `hansa order show` for what was sent"
+        self.steps.append(AskHuman(text, piece.piece_id))
 
     def _arrives(self, piece: PieceRow, fact: PieceFact) -> None:
         due = piece.at + self.policy.delivered_seconds * SECOND

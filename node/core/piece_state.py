@@ -150,6 +150,7 @@ class PieceFact:
     refused: int = 0  # rejected
     cancelled: int = 0
     cancel_open: bool = False  # a cancellation or change that we asked for waits for its answer
+    cancel_since: int | None = None  # since when it waits
     cancel_ever: bool = False  # one was asked at some time
     outside: str = ""  # why the partner's answer needs a yes of ours, "" where it does not
     ready: int = 0

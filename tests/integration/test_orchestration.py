@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from node import wire
+from node.app.documents import orders
 from node.app.documents.submit import Submission, submit
 from node.app.fulfilment import customer_orders, customer_status, recurring
 from node.app.fulfilment.advancing import advance
@@ -88,6 +89,8 @@ def test_an_order_is_split_over_our_own_stock_and_a_supplier(shop: Company, meye
     settle(shop, meyer)
     own = next(row for row in shop.read(lambda tx: tx.orders.search(partner_id=shop.id)))
     assert (own.role, own.kind) == ("seller", "DESPATCH_INSTRUCTION")
+    (seen,) = shop.read(lambda tx: orders.show(tx, shop.ctx, own.number))
+    assert (seen["status"], seen["waits_for"]) == ("ordered", "")  # a site of ours has nothing to answer
     despatch(shop, own, 4)
     deliver(shop, own)
     settle(shop)
@@ -577,6 +580,41 @@ def test_a_pick_up_at_an_unknown_place_waits_for_a_human(shop: Company) -> None:
     assert state(shop, done.customer_order_id).state == "human"
     found = shop.do(customer_orders.capture, an_order("P2", order_kind=CustomerOrderKind.PICK_UP, collect_at="STORE"))
     assert found.findings == []
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_a_cancellation_that_is_never_answered_comes_to_a_human(
+    shop: Company, meyer: Company, braun: Company, left: int
+) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    accept(meyer, received(meyer))
+    settle(shop, meyer)
+    want(shop, order_id, left)
+    settle(shop, meyer)
+    assert [p.state for p in pieces(shop, order_id)] == ["accepted" if left else "cancelling"]
+    assert state(shop, order_id).state == "active"
+    for one in (shop, meyer):
+        one.clock.move(hours=shop.ctx.settings.orchestration.order_answer_hours, minutes=1)
+    settle(shop, meyer)
+    told = shop.read(lambda tx: customer_status.stuck(tx, shop.ctx))[0]
+    assert (told["state"], told["waits_for"]) == ("human", "you")
+    assert "has not answered in time that less is wanted" in told["what"]
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    # The answer comes after all: it goes on by itself.
+    row = received(meyer)
+    asked = DocumentKey(
+        issuer=shop.id, type="OrderChange" if left else "OrderCancellation", number=f"{row.number}-L1-1"
+    )
+    agreed = OrderResponse(
+        header=DocumentHeader(number="AGREED"), order=key(row), outcome=ResponseOutcome.ACCEPTED, answers=asked
+    )
+    say(meyer, shop.id, agreed)
+    settle(shop, meyer)
+    assert balanced(shop, order_id).get("live", 0) == left
+    assert state(shop, order_id).state == ("active" if left else "cancelled")
 
 
 def test_a_partner_never_sends_us_a_customer_order(shop: Company, meyer: Company) -> None:

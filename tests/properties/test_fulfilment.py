@@ -152,7 +152,7 @@ class World:
 
     def cancel(self, step: fulfilment.CancelPiece) -> None:
         piece, fact = self.pieces[step.piece_id], self.facts.get(step.piece_id, PieceFact())
-        self.facts[step.piece_id] = replace(fact, cancel_open=True, cancel_ever=True)
+        self.facts[step.piece_id] = replace(fact, cancel_open=True, cancel_since=self.now, cancel_ever=True)
         if piece.state in DEAD:
             return
         state = step_to(piece.state, "cancel_asked") if not step.keep else piece.state
@@ -228,6 +228,7 @@ def disturb(world: World, data: st.DataObject) -> None:
             refused=data.draw(quantity),
             cancelled=data.draw(quantity),
             cancel_open=data.draw(st.booleans()) and before.cancel_ever,
+            cancel_since=before.cancel_since,
             cancel_ever=before.cancel_ever,
             outside=data.draw(st.sampled_from(["", "", "later"])),
             ready=data.draw(quantity),
@@ -263,6 +264,7 @@ def test_no_unit_is_lost_and_none_is_doubled(data: st.DataObject, quantities: li
         outside=data.draw(st.sampled_from(["human", "accept", "reject"])),
         elsewhere_in_doubt=data.draw(st.booleans()),
         hold_extensions_max=3,
+        answer_seconds=data.draw(st.integers(0, 1)),
     )
     world.look(data)
     for _ in range(times):
@@ -270,6 +272,28 @@ def test_no_unit_is_lost_and_none_is_doubled(data: st.DataObject, quantities: li
         world.look(data)
         # After every look each unit has its place: nothing is open but what a human has been asked about.
         assert remainders(world.lines.values(), world.pieces.values()) == {}
+
+
+@pytest.mark.parametrize("keep", [0, 4 * UNIT])
+@pytest.mark.parametrize("partner_id", ["0088:1", ""])
+def test_a_request_for_less_that_nobody_answers_comes_to_a_human(partner_id: str, keep: int) -> None:
+    line = a_line("1", 10 * UNIT)
+    piece = blank_piece(1, 1, "1", 10 * UNIT, "C62", 0)._replace(
+        partner_id=partner_id, location="A", wanted=keep, state="accepted" if keep else "cancelling"
+    )
+    fact = PieceFact(document="taken", accepted=10 * UNIT, cancel_open=True, cancel_since=5, cancel_ever=True)
+    policy = ProcessPolicy(answer_seconds=60)
+
+    def due(at: int, fact: PieceFact = fact) -> list[fulfilment.Step]:
+        return next_steps(an_order(), [line], [piece], {1: fact}, at, policy)
+
+    until = 60_000_000 + 5
+    assert due(until - 1) == [fulfilment.Wait(until)]
+    asked, waits = due(until)
+    assert isinstance(asked, fulfilment.AskHuman)
+    assert ("the partner" if partner_id else "our own system") in asked.reason
+    assert (asked.piece_id, waits) == (1, fulfilment.Wait(None))
+    assert due(until, replace(fact, cancel_open=False, cancel_since=None)) == [fulfilment.Wait(None)]
 
 
 @pytest.mark.parametrize("state", sorted(STATES))

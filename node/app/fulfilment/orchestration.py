@@ -133,6 +133,7 @@ def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
         elsewhere_in_doubt=settings.in_doubt_elsewhere,
         late_elsewhere=settings.on_disruption == "elsewhere",
         later_elsewhere=settings.partner_back_orders == "elsewhere",
+        answer_seconds=settings.order_answer_hours * 3600,
         delivered_seconds=settings.delivered_days * 86_400,
     )
 

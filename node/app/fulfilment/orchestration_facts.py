@@ -90,6 +90,7 @@ def _ordered(
     tracking = dict.fromkeys(
         name for event in standing if event.event == "despatched" and event.quantity for name in event.detail.split()
     )
+    asked = [event.at for event in standing if event.event in _ASKED]
     reasons = [event.detail for event in standing if event.event in ("rejected", "cancelled") and event.detail]
     return PieceFact(
         hold="confirmed" if piece.reservation_id else "",
@@ -100,7 +101,8 @@ def _ordered(
         later=sum(event.quantity for event in standing if event.event == "back_ordered" and not event.on),
         refused=refused,
         cancelled=cancelled,
-        cancel_open=any(event.event in _ASKED for event in standing),
+        cancel_open=bool(asked),
+        cancel_since=min(asked, default=None),
         cancel_ever=any(event.event in _ASKED for event in events),
         outside=_outside(standing) if order.role == "buyer" else "",
         despatched=despatched,
