@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node.cli.output import Output, moment, shown
+from node.cli.output import Output, shown
+from node.cli.words import moment
 
 __all__ = ["VIEWS", "table"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from node.cli.output import Output, shown
+from node.cli.words import money
 
 __all__ = ["VIEWS"]
 
@@ -19,11 +20,9 @@ def _list(output: Output, told: Result) -> None:
         empty=f"none in the settings; kinds are: {shown(told['kinds'])}",
     )
     own = told["own"]
-    cost = f"{own['cost']} {own['currency']}".rstrip()
+    parcel, km = (f"{own[name]} {own['currency']}".rstrip() for name in ("cost", "cost_per_km"))
     output.line()
-    output.line(
-        f"Sources without a carrier: {cost} a parcel, {own['cost_per_km']} a km, {own['transit_days']} days on the way"
-    )
+    output.line(f"Sources without a carrier: {parcel} a parcel, {km} a km, {own['transit_days']} days on the way")
 
 
 def _check(output: Output, told: Result) -> None:
@@ -47,11 +46,11 @@ def _quote(output: Output, told: Result) -> None:
         [
             carrier["name"],
             one["service"],
-            f"{one['cost']} {one['currency']}",
+            "" if one["cost"] is None else money(one["cost"], one["currency"]),
             shown(one["transit_days"]),
             shown(one["parcels"]),
             one["zone"],
-            " + ".join(f"{part} {amount}" for part, amount in one["parts"].items()),
+            " + ".join(f"{part} {money(amount, one['currency'])}" for part, amount in one["parts"].items()),
         ]
         for carrier in told["carriers"]
         for one in carrier["offers"]
@@ -64,11 +63,11 @@ def _quote(output: Output, told: Result) -> None:
     )
     for carrier in told["carriers"]:
         for finding in carrier["findings"]:
-            output.note(f"{carrier['name']}: {_finding(finding)}")
+            output.note(_finding(finding, carrier["name"]))
 
 
-def _finding(one: Result) -> str:
-    where = f"{one['path']}: " if one["path"] else ""
+def _finding(one: Result, carrier: str = "") -> str:
+    where = "".join(f"{part}: " for part in dict.fromkeys((carrier, one["path"])) if part)
     return f"{where}{one['text']} [{one['rule']}]"
 
 

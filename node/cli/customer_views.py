@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from node.cli import node_views, order_views
 from node.cli.output import Output, shown
+from node.cli.words import cost, moment, money, total, unit
 
 __all__ = ["VIEWS"]
 
@@ -16,6 +18,8 @@ FIGURES = ("ordered", "delivered", "under_way", "back_ordered", "cancelled", "op
 
 
 HEADINGS = tuple({"under_way": "underway", "back_ordered": "back-ordered"}.get(name, name) for name in FIGURES)
+_DEARER = re.compile(r"dearer by ([0-9.]+)").fullmatch
+OPTIONAL = "underway back-ordered cancelled open"
 
 
 def _words(text: str) -> str:
@@ -61,25 +65,27 @@ def _order(output: Output, one: Result) -> None:
             ("launch", one["launch_on"] or ""),
             ("comes back on", one["recurs_on"] or ""),
             ("is part of", one.get("merged_into", "")),
-            ("usage", one["usage"].lower()),
+            ("usage", "test" if one["usage"] == "TEST" else ""),
         ]
     )
     output.line()
     output.table(
-        ["line", "item", "description", "unit", *HEADINGS, "complete on"],
+        ["line", "item", "description", *HEADINGS, "unit", "complete on", "agreed on"],
         [
             [
                 line["line_id"],
                 line["item"],
                 line["description"],
-                line["unit"],
                 *(line[name] for name in FIGURES),
+                unit(line["unit"]),
                 line["complete_on"] or "",
+                line["agreed_on"] or "",
             ]
             for line in one["lines"]
         ],
         empty="no lines",
         right=" ".join(HEADINGS),
+        optional=OPTIONAL,
     )
     _pieces(output, one)
     _decision(output, one)
@@ -94,6 +100,7 @@ def _pieces(output: Output, one: Result) -> None:
             _words(piece["mode"]),
             _words(piece["state"]),
             piece["promised_on"] or "",
+            piece["agreed_on"] or "",
             piece["despatched"],
             piece["delivered"],
             piece["order"],
@@ -106,10 +113,14 @@ def _pieces(output: Output, one: Result) -> None:
     if rows:
         output.heading("Pieces")
         output.table(
-            ["line", "quantity", "from", "how", "state", "promised", "despatched", "delivered", "order", "with", "why"],
+            [
+                *("line", "quantity", "from", "how", "state", "promised", "agreed", "despatched", "delivered", "order"),
+                *("with", "why"),
+            ],
             rows,
             empty="",
             right="quantity despatched delivered",
+            optional="despatched delivered",
         )
 
 
@@ -122,33 +133,32 @@ def _told_of(piece: Result) -> str:
     if piece["on_from"]:
         parts.append(f"takes piece {piece['on_from']} on")
     if piece["state"] == "ready" and piece["next_at"]:
-        parts.append(f"until {piece['next_at']}")
+        parts.append(f"until {moment(piece['next_at'])}")
     return "; ".join(part for part in parts if part)
 
 
 def _decision(output: Output, one: Result) -> None:
     for decision in one.get("decisions", ()):
         output.line()
-        amount = f"{decision['cost']} {decision['currency']}".strip()
-        output.line(
-            f"decided {decision['at']} by {decision['strategy']}, {decision['method']} ({decision['status']}), "
-            f"cost {amount}; hansa order why {one['number']}"
-        )
+        output.line(f"decided {_decided(decision)}; see hansa order why {one['number']}")
 
 
-def _sum(lines: Sequence[Result], name: str) -> str:
-    """A figure of all lines together, unit by unit; the components of a kit are in it as kits."""
-    sums: dict[str, Decimal] = {}
-    for line in lines:
-        if not line["parent_line"]:
-            sums[line["unit"]] = sums.get(line["unit"], Decimal(0)) + Decimal(line[name])
-    return " + ".join(f"{figure.normalize():f} {unit}" for unit, figure in sums.items())
+def _decided(decision: Result) -> str:
+    """When and by what a decision was made, and what it costs."""
+    rule, slash, strategy = decision["strategy"].rpartition("/")
+    by = f"rule {rule}, strategy {strategy}" if slash else f"strategy {strategy}"
+    return f"{moment(decision['at'])} by {by}: {decision['method']} ({decision['status']}), {cost(decision)}"
+
+
+def _sum(lines: Sequence[Result], name: str) -> tuple[str, str]:
+    """A figure of all lines together with its unit; the components of a kit are in it as kits."""
+    return total((line["unit"], line[name]) for line in lines if not line["parent_line"])
 
 
 def _found(output: Output, told: Result) -> None:
     """Customer orders, one to a line."""
     output.table(
-        ["order", "channel", "customer", "kind", "status", *HEADINGS, "from"],
+        ["order", "channel", "customer", "kind", "status", *HEADINGS, "unit", "from"],
         [
             [
                 one["number"],
@@ -156,7 +166,8 @@ def _found(output: Output, told: Result) -> None:
                 one["customer"],
                 _words(one["kind"].lower()),
                 _words(one["state"]),
-                *(_sum(one["lines"], name) for name in FIGURES),
+                *(_sum(one["lines"], name)[0] for name in FIGURES),
+                _sum(one["lines"], "ordered")[1],
                 shown(
                     list(
                         dict.fromkeys(
@@ -172,6 +183,7 @@ def _found(output: Output, told: Result) -> None:
         ],
         empty="no customer orders",
         right=" ".join(HEADINGS),
+        optional=OPTIONAL,
     )
     if told["more"]:
         output.note("there are more; --limit shows them")
@@ -183,44 +195,53 @@ def _why(output: Output, told: Result) -> None:
     if not told["decisions"]:
         output.line("nothing was decided yet")
     for decision in told["decisions"]:
-        amount = f"{decision['cost']} {decision['currency']}".strip()
-        output.heading(
-            f"{decision['at']}: {decision['strategy']}, {decision['method']} ({decision['status']}), cost {amount}"
-        )
+        output.heading(_decided(decision))
         for remark in decision["why"].get("findings", ()):
             output.line(f"  {remark}")
         rows = [
-            [line["line"], *_candidate(candidate, told.get("names", {}))]
+            [line["line"], *_candidate(candidate, told.get("names", {}), decision["currency"])]
             for line in decision["why"].get("lines", ())
             for candidate in line["candidates"]
         ]
         output.table(
-            ["line", "source", "available", "taken", "arrives", "why", "costs"],
+            ["line", "source", "with", "available", "taken", "arrives", "cost", "made of", "why"],
             rows,
             empty="no candidates",
-            right="available taken",
+            right="available taken cost",
         )
         for line in decision["why"].get("lines", ()):
             for one in line["open"]:
                 output.line(f"line {line['line']}: {one['quantity']} stay open: {one['reason']}")
+        if any(candidate.get("unit_costs") and not candidate.get("costs") for candidate in _candidates(decision)):
+            output.note("cost: of what is taken, or of one unit where nothing is (each)")
 
 
-def _candidate(one: Result, names: Result) -> list[str]:
+def _candidates(decision: Result) -> list[Result]:
+    return [candidate for line in decision["why"].get("lines", ()) for candidate in line["candidates"]]
+
+
+def _candidate(one: Result, names: Result, currency: str) -> list[str]:
     partner, _, location = one["source"].partition("|")
-    costs = one.get("costs") or one.get("unit_costs") or {}
+    taken, each = one.get("costs") or {}, one.get("unit_costs") or {}
+    parts = {name: Decimal(amount) for name, amount in (taken or each).items()}
+    amount = money(str(sum(parts.values())), currency) if parts else ""
     return [
         f"{names.get(partner, partner) or 'our own'} {location}".strip(),
+        " ".join(text for text in (one.get("carrier", ""), one.get("service", "")) if text),
         one["available"],
         one["chosen"],
         one.get("arrives", ""),
-        one["why"] or "",
-        ", ".join(f"{name} {_amount(amount)}" for name, amount in costs.items()),
+        amount if taken or not amount else f"{amount} each",
+        # What rounds to nothing tells nothing.
+        ", ".join(f"{name} {money(str(part), '')}" for name, part in parts.items() if round(part, 2)),
+        _reason(one["why"] or "", currency),
     ]
 
 
-def _amount(text: str) -> str:
-    """An amount to two places, which is what people compare; `--json` has it exact."""
-    return f"{Decimal(text):.2f}"
+def _reason(why: str, currency: str) -> str:
+    """Why a candidate was left, its amount as people write it."""
+    found = _DEARER(why)
+    return f"dearer by {money(found[1], currency)}" if found else why
 
 
 def _stuck(output: Output, told: Result) -> None:
@@ -229,15 +250,16 @@ def _stuck(output: Output, told: Result) -> None:
     if told["unusable_files"]:
         output.line()
     output.table(
-        ["order", "line", "quantity", "is", "waits for", "since", "because", "what to do"],
+        ["order", "line", "quantity", "unit", "is", "waits for", "since", "because", "what to do"],
         [
             [
                 one["number"],
                 one["line_id"],
                 one["quantity"],
+                unit(one["unit"]),
                 _words(one["state"]),
                 one["waits_for"],
-                one["since"],
+                moment(one["since"]),
                 one["what"],
                 one["to_do"],
             ]
@@ -267,7 +289,7 @@ def _moved(output: Output, told: Result) -> None:
     """What a store did with goods, or what becomes of a failed delivery."""
     output.line(f"customer order {told['number']}: {told['event']}; hansa order show {told['number']}")
     for one in told["moved"]:
-        output.line(f"  line {one['line_id']}: {one['quantity']} {one['unit']}")
+        output.line(f"  line {one['line_id']}: {one['quantity']} {unit(one['unit'])}")
     for one in told["findings"]:
         output.note(f"odd, but taken: {one['text']}")
 
@@ -275,7 +297,7 @@ def _moved(output: Output, told: Result) -> None:
 def _asked(output: Output, told: Result) -> None:
     output.line(f"customer order {told['number']}: {_words(told['state'])}")
     for one in told["asked"]:
-        output.line(f"  line {one['line_id']}: {one['less']} {one['unit']} less is asked for")
+        output.line(f"  line {one['line_id']}: {one['less']} {unit(one['unit'])} less is asked for")
 
 
 VIEWS: dict[str, Callable[[Output, Result], None]] = {

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from node.cli import adapter_views
-from node.cli.output import Output, moment, shown
+from node.cli.output import Output, shown
+from node.cli.words import moment
 
 __all__ = ["VIEWS", "standing", "unusable_files"]
 
@@ -27,11 +28,11 @@ def _status(output: Output, told: Result) -> None:
     output.line(f"{told['name']} ({told['id']}) {state}")
     output.heading("Partners")
     output.table(
-        ["partner", "name", "state", "link", "waiting", "sent", "receipted", "received", "refused", "held"],
+        ["partner", "id", "state", "link", "waiting", "sent", "receipted", "received", "refused", "held"],
         [
             [
-                one["id"],
                 one["name"],
+                one["id"],
                 standing(one),
                 "up" if one["connected"] else f"down, seen {moment(one['last_seen_at']) or 'never'}",
                 *(str(one[name]) for name in ("waiting", "sent")),
@@ -44,6 +45,7 @@ def _status(output: Output, told: Result) -> None:
         ],
         empty="none yet: hansa partner add FILE",
         right="waiting sent receipted received refused held",
+        optional="waiting refused held",
     )
     if told["adapters"]:
         output.heading("Adapters")

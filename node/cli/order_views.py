@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from node.cli.output import Output, shown
+from node.cli.words import moment, total, unit
 
 __all__ = ["ENDED", "all_sent", "listing", "sent", "show"]
 
@@ -17,25 +18,28 @@ ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "co
 
 PIECE_FIGURES = ("despatched", "received", "invoiced", "open")
 FIGURES = ("ordered", "accepted", "despatched", "received", "invoiced", "open")
+OPTIONAL = "received invoiced open"
 
 
 def listing(output: Output, told: Result) -> None:
     """Orders, one to a line."""
     output.table(
-        ["order", "partner", "we are", "status", *FIGURES, "waits for"],
+        ["order", "partner", "we are", "status", *FIGURES, "unit", "waits for"],
         [
             [
                 one["number"] + (" (test)" if one["usage"] == "TEST" else ""),
                 one["partner_name"] or one["partner_id"],
                 one["role"],
                 one["status"].replace("_", " ") + (", late" if one["late"] else ""),
-                *(" + ".join(f"{total[name]} {total['unit']}" for total in one["totals"]) for name in FIGURES),
+                *(total((part["unit"], part[name]) for part in one["totals"])[0] for name in FIGURES),
+                total((part["unit"], part["ordered"]) for part in one["totals"])[1],
                 one["waits_for"],
             ]
             for one in told["orders"]
         ],
         empty="no orders",
         right=" ".join(FIGURES),
+        optional=OPTIONAL,
     )
     if told["more"]:
         output.note("there are more; --limit shows them")
@@ -57,7 +61,7 @@ def _order(output: Output, one: Result) -> None:
             ("order", one["number"] + (f" revision {one['revision']}" if one["revision"] else "")),
             ("seller" if one["role"] == "buyer" else "buyer", f"{one['partner_name']} ({one['partner_id']})"),
             ("status", state + _due(one)),
-            ("ordered", f"{_stamp(one['issued_at'])} by {'us' if one['role'] == 'buyer' else one['partner_name']}"),
+            ("ordered", f"{moment(one['issued_at'])} by {'us' if one['role'] == 'buyer' else one['partner_name']}"),
             ("document", f"{document['id']}, {document['state']}"),
             ("seller's number", one["seller_order_number"]),
             ("customer order", one["customer_order"]),
@@ -68,10 +72,11 @@ def _order(output: Output, one: Result) -> None:
     )
     output.line()
     output.table(
-        ["line", "item", "description", "unit", *FIGURES, "status", "when"],
+        ["line", "item", "description", *FIGURES, "unit", "status", "when"],
         [_line(line) for line in one["lines"]],
         empty="no lines",
         right=" ".join(FIGURES),
+        optional=OPTIONAL,
     )
     for line in one["lines"]:
         if line["asked"]:
@@ -83,10 +88,6 @@ def _order(output: Output, one: Result) -> None:
             output.line(f"line {line['line_id']}: {remark}")
     _pieces(output, one)
     _history(output, one)
-
-
-def _stamp(at: str) -> str:
-    return at.replace("T", " ").rstrip("Z")
 
 
 def _due(one: Result) -> str:
@@ -136,6 +137,7 @@ def _pieces(output: Output, one: Result) -> None:
             rows,
             empty="",
             right=" ".join(("quantity", *PIECE_FIGURES)),
+            optional=OPTIONAL,
         )
 
 
@@ -155,7 +157,7 @@ def _history(output: Output, one: Result) -> None:
         what = event.replace("_", " ") + ("" if any(each["standing"] for each in events) else ", replaced since")
         rows.append(
             [
-                _stamp(at),
+                moment(at),
                 buyer if by == "buyer" else seller,
                 reference,
                 what,
@@ -188,8 +190,8 @@ def _line(line: Result) -> list[str]:
         line["line_id"],
         item,
         line["description"],
-        line["unit"],
         *(str(line[name]) for name in FIGURES),
+        unit(line["unit"]),
         status,
         when,
     ]

@@ -6,16 +6,15 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from unicodedata import category
 
+from node.cli import tables
 from node.errors import HansaError
 
-__all__ = ["Output", "moment", "shown"]
-
-GAP = "  "
+__all__ = ["Output", "shown"]
 
 
 class Output:
@@ -42,14 +41,14 @@ class Output:
     def heading(self, text: str) -> None:
         """A line above what follows."""
         self.line()
-        self._rich(f"[bold]{_plain(text)}[/bold]") if self.terminal and self._color else self.line(text)
+        self._bold(text)
 
     def pairs(self, values: Sequence[tuple[str, str]]) -> None:
         """Names and values, one to a line; empty values are left out."""
         shown = [(name, value) for name, value in values if value]
         width = max((len(name) for name, _ in shown), default=0)
         for name, value in shown:
-            self.line(f"{name.ljust(width)}{GAP}{value}")
+            self.line(f"{name.ljust(width)}{tables.GAP}{value}")
 
     def tree(self, value: Any, indent: str) -> None:
         """Nested fields, one to a line; empty ones are left out."""
@@ -62,27 +61,38 @@ class Output:
             elif one not in ("", None, [], {}):
                 self.line(f"{indent}{name}: {shown(one)}")
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str, right: str = "") -> None:
-        """Rows below their columns. `right` names the columns with figures, separated by spaces."""
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str, right: str = "", optional: str = ""
+    ) -> None:
+        """Rows below their columns. `right` names the columns with figures, separated by spaces (on_hand: "on hand").
+
+        A pipe gets all columns; a terminal those in which some row says something, which in the `optional` ones zeros
+        do not. What is still too wide for it stands row by row.
+        """
+        rows = [[_harmless(cell).replace("\n", "\\n") for cell in row] for row in rows]
         if not rows:
             self.line(empty)
         elif not self.terminal:
-            self._plain_table(columns, rows, right.split())
-        elif sum(_widths(columns, rows)) + len(GAP) * len(columns) <= shutil.get_terminal_size().columns:
-            self._rich_table(columns, rows, right.split())
+            self._plain_table(columns, rows, _names(right))
         else:
-            self._records(columns, rows)
+            names, told = tables.telling(columns, rows, _names(optional))
+            lines = tables.fitted(names, told, _names(right), shutil.get_terminal_size().columns)
+            if lines is None:
+                self._records(names, told)
+            else:
+                self._bold(lines[0])
+                for line in lines[1:]:
+                    self.line(line)
 
-    def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-        rows = [[_harmless(cell).replace("\n", "\\n") for cell in row] for row in rows]
+    def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
         lines = [[name.upper() for name in columns], *([cell or "-" for cell in row] for row in rows)]
-        widths = _widths(columns, rows)
+        widths = tables.columns_wide(columns, rows)
         for line in lines:
             cells = (
                 cell.rjust(width) if name in right else cell.ljust(width)
                 for name, cell, width in zip(columns, line, widths, strict=True)
             )
-            print(GAP.join(cells).rstrip())
+            print(tables.GAP.join(cells).rstrip())
 
     def _records(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table that is wider than the terminal: its rows one below the other."""
@@ -91,21 +101,11 @@ class Output:
                 self.line()
             self.pairs(list(zip(columns, row, strict=True)))
 
-    def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-        from rich import box
-        from rich.table import Table
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold" if self._color else "")
-        for name in columns:
-            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_plain(cell) for cell in row))
-        self._rich(table)
-
-    def _rich(self, what: Any) -> None:
-        from rich.console import Console
-
-        Console(no_color=not self._color, highlight=False, soft_wrap=isinstance(what, str)).print(what)
+    def _bold(self, text: str) -> None:
+        if self.terminal and self._color and not self.json:
+            print(f"\x1b[1m{_harmless(text)}\x1b[0m")
+        else:
+            self.line(text)
 
     def ask(self, question: str) -> bool:
         """A yes from the person at the terminal; no when there is none."""
@@ -140,16 +140,8 @@ class Output:
             os.close(nowhere)
 
 
-def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """How wide each column is; an empty cell shows as a dash."""
-    return [max(1, len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(columns)]
-
-
-def _plain(text: str) -> str:
-    """Text that rich shows as it is."""
-    from rich.markup import escape
-
-    return escape(_harmless(text))
+def _names(text: str) -> list[str]:
+    return [name.replace("_", " ") for name in text.split()]
 
 
 def _harmless(text: str) -> str:
@@ -163,11 +155,6 @@ def _harmless(text: str) -> str:
         one if one == "\n" or one.isprintable() or category(one) == "Zs" else one.encode("unicode_escape").decode()
         for one in text
     )
-
-
-def moment(text: str) -> str:
-    """An instant as people read it: 2026-12-01 15:00:00, in UTC."""
-    return text.replace("T", " ").removesuffix("Z")
 
 
 def shown(value: Any) -> str:

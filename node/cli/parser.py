@@ -432,7 +432,7 @@ def _carrier_commands(add: Group) -> None:
     quote.add_argument("--postal-code", required=True, metavar="CODE", help="whereto")
     quote.add_argument("--weight", required=True, metavar="KG", help="of all of it")
     quote.add_argument("--volume", metavar="LITRES", help="of all of it")
-    quote.add_argument("--currency", default="EUR", metavar="CODE", help="in which it is to be quoted (EUR)")
+    quote.add_argument("--currency", metavar="CODE", help="in which it is to be quoted; without, in the carrier's own")
     quote.add_argument("--from-country", default="", metavar="CODE", help="where it begins")
     quote.add_argument("--from-postal-code", default="", metavar="CODE", help="where it begins")
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from node.cli.output import Output, shown
+from node.cli.words import item, unit
 
 __all__ = ["disruptions", "performance", "promises", "warnings"]
 
@@ -28,16 +29,16 @@ def percent(text: str) -> str:
 
 def age(seconds: int) -> str:
     """Seconds in the unit that a person would choose."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
+            return f"{seconds // size} {name}"
     return f"{seconds} s"
 
 
 def promises(output: Output, told: list[Result]) -> None:
     """When so many can be had, and from where."""
     for one in told:
-        output.heading(f"{one['quantity']} {one['unit']} of {one['item']} by {one['by']}")
+        output.heading(f"{one['quantity']} {unit(one['unit'])} of {one['item']} by {one['by']}")
         output.line(_verdict(one))
         output.table(
             ["from", "location", "quantity", "on", "sure", "age", "basis", "figure", "remarks"],
@@ -82,16 +83,16 @@ def performance(output: Output, told: Result) -> None:
     """Each partner's rates with how often each was observed, and its lead times."""
     rows = []
     for one in told["partners"]:
-        row = [one["partner"], one["name"]]
+        row = [one["name"] or one["partner"]]
         for name, _ in _MEASURES:
             rate = one["measures"][name]
             row.append(f"{percent(rate['rate'])} of {rate['seen']}" if rate["seen"] else "")
         for stage in ("despatch", "delivery"):
             days = one["lead_days"][stage]
-            row.append(f"{days['median']} to {days['p90']} d of {days['seen']}" if days else "")
+            row.append(f"{_days(days)} of {days['seen']}" if days else "")
         rows.append(row)
     output.table(
-        ["partner", "name", *(words for _, words in _MEASURES), "to despatch", "to arrival"],
+        ["partner", *(words for _, words in _MEASURES), "to despatch", "to arrival"],
         rows,
         empty="no partners yet: hansa partner add FILE",
     )
@@ -106,18 +107,25 @@ def performance(output: Output, told: Result) -> None:
         )
 
 
+def _days(days: Result) -> str:
+    """From the median to the 90th percentile."""
+    if days["median"] == days["p90"]:
+        return f"{days['p90']} d"
+    return f"{days['median']} to {days['p90']} d"
+
+
 def warnings(output: Output, told: Result) -> None:
     """Items that run out soon."""
     output.table(
-        ["item", "out on", "there", "per day", "next supply", "unit", "why"],
+        ["item", "out on", "there", "per day", "unit", "next supply", "why"],
         [
             [
-                one["item"],
+                item(one["item"]),
                 one["out_on"],
                 one["available"],
                 one["per_day"],
+                unit(one["unit"]),
                 shown(one["next_supply_on"]),
-                one["unit"],
                 one["why"],
             ]
             for one in told["warnings"]
@@ -125,6 +133,9 @@ def warnings(output: Output, told: Result) -> None:
         empty=f"nothing runs out within {told['days']} days",
         right="there per_day",
     )
+    if told["warnings"]:
+        first = item(told["warnings"][0]["item"])
+        output.note(f"who else has it, and from when: hansa availability {first} --quantity N --by DATE")
 
 
 def disruptions(output: Output, told: Result) -> None:
@@ -137,7 +148,7 @@ def disruptions(output: Output, told: Result) -> None:
                 one["number"],
                 one["line_id"],
                 one["text"],
-                one["item_key"] or "all",
+                item(one["item_key"]) or "all",
                 one["location"] or "all",
                 one["from_on"],
                 one["state"].replace("_", " "),
@@ -147,4 +158,5 @@ def disruptions(output: Output, told: Result) -> None:
         empty="no notices",
     )
     if told.get("sent_to"):
-        output.note("told to: " + ", ".join(told["sent_to"]))
+        names = told.get("names", {})
+        output.note("told to: " + ", ".join(names.get(one) or one for one in told["sent_to"]))

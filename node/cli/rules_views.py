@@ -102,26 +102,32 @@ def _simulate(output: Output, told: Result) -> None:
     if told["differences"]:
         output.heading("The costliest changes")
         output.table(
-            ["order", "now", "cost", "then", "cost then"],
+            ["order", "now", "cost now", "then", "cost then"],
             [
                 [
                     one["order"],
-                    _pieces(one["before"]),
+                    _pieces(one["before"], told["names"]),
                     one["before"]["cost"],
-                    _pieces(one["after"]),
+                    _pieces(one["after"], told["names"]),
                     one["after"]["cost"],
                 ]
                 for one in told["differences"]
             ],
             empty="",
-            right="cost",
+            right="cost_now cost_then",
         )
     output.note("nothing was changed: copy the file to HOME/rules.toml when you want it")
 
 
-def _pieces(one: Result) -> str:
-    rest = f", rest: {one['failure'].replace('_', ' ')}" if one["failure"] else ""
-    return ", ".join(f"{piece['quantity']} of {piece['line']} from {piece['source']}" for piece in one["pieces"]) + rest
+def _pieces(one: Result, names: Result) -> str:
+    """What each line takes from where; `names` are partners' names by id."""
+    lines: dict[str, list[str]] = {}
+    for piece in one["pieces"]:
+        partner, _, location = piece["source"].partition("|")
+        source = f"{names.get(partner, partner) or 'our own'} {location}".strip()
+        lines.setdefault(piece["line"], []).append(f"{piece['quantity']} from {source}")
+    parts = [f"line {line}: {' + '.join(taken)}" for line, taken in lines.items()]
+    return "; ".join([*parts, *([f"rest: {one['failure'].replace('_', ' ')}"] if one["failure"] else [])])
 
 
 VIEWS: dict[str, Callable[[Output, Any], None]] = {

@@ -16,8 +16,9 @@ from node.cli import (
     rules_views,
 )
 from node.cli.node_views import standing
-from node.cli.output import Output, moment, shown
+from node.cli.output import Output, shown
 from node.cli.promise_views import age
+from node.cli.words import moment, unit
 
 __all__ = ["ENDED", "VIEWS", "age"]
 
@@ -147,7 +148,7 @@ def _availability(output: Output, told: Result) -> None:
     for one in told["figures"]:
         more = [f"{part['quantity']} on {part['on']}" for part in one["expected"]]
         whose = one["partner"] or one["partner_id"] or "our own"
-        row = [one["item"], whose, one["location"], _figure(one), one["unit"], shown(one["on_hand"])]
+        row = [one["item"], whose, one["location"], _figure(one), unit(one["unit"]), shown(one["on_hand"])]
         row += [one[name] if _some(one[name]) else "" for name in taken]
         row += [", ".join(more), age(one["age_seconds"])]
         row += [promise_views.percent(one["confidence"]) if one["confidence"] else "", one["basis"].lower()]
@@ -188,7 +189,7 @@ def _documents(output: Output, told: Result) -> None:
         ["id", "stored", "partner", "direction", "type", "number", "usage", "state", "link number"],
         [_document_row(one) for one in told["documents"]],
         empty="no documents",
-        right="id",
+        right="id link_number",
     )
     if told["more"]:
         output.note(f"there is more: --before {told['documents'][-1]['id']}")

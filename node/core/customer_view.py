@@ -98,7 +98,9 @@ def _line(
     parts |= {one.line_id for one in lines if one.parent_line in parts}
     below = [piece for piece in pieces if piece.line_id in parts]
     sums = balance(line, [*own, *below], lines)
-    promised = sorted(piece.promised_on for piece in [*own, *below] if piece.promised_on and piece.state not in DEAD)
+    live = [piece for piece in [*own, *below] if piece.state not in DEAD]
+    promised = sorted(piece.promised_on for piece in live if piece.promised_on)
+    agreed = sorted(day for piece in live if (day := piece.agreed_on or piece.promised_on))
     all_promised = all(piece.promised_on for piece in [*own, *below] if piece.state == "back_ordered")
     return {
         "line_id": line.line_id,
@@ -115,6 +117,8 @@ def _line(
         "open": told(sums["open"]),
         "cancel_asked": told(line.cancel_asked),
         "complete_on": promised[-1] if promised and all_promised and not sums["open"] else None,
+        # The day that was agreed on before notices of disruption moved pieces; None where none has.
+        "agreed_on": agreed[-1] if agreed and any(piece.agreed_on for piece in live) else None,
         "pieces": [_piece(piece, names, numbers) for piece in own],
     }
 
@@ -134,6 +138,7 @@ def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]
         "passed_on": told(piece.passed),
         "lost": told(piece.lost),
         "promised_on": piece.promised_on,
+        "agreed_on": piece.agreed_on,
         "despatched": told(piece.despatched),
         "delivered": told(piece.delivered),
         "surplus": told(max(0, piece.despatched - (0 if piece.state in DEAD else piece.quantity))),

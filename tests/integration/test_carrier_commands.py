@@ -79,6 +79,24 @@ def test_carriers_are_listed_checked_and_asked(desk: Desk, server: CarrierServer
     assert "s3cret" not in json.dumps([told, quoted])
 
 
+def test_prices_are_shown_in_the_currencys_decimals(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.do("carrier.quote", country="de", postal_code="80331", weight="3.5", from_country="DE")
+    said = capsys.readouterr().out
+    assert "5.64 EUR" in said
+    assert "freight 5.20 EUR + fuel 0.44 EUR" in said
+    assert "9.00 EUR" in said
+
+
+def test_without_a_currency_each_carrier_is_asked_for_its_own(desk: Desk, server: CarrierServer) -> None:
+    text = (home(desk) / "carriers" / "parcel.toml").read_text(encoding="utf-8")
+    (home(desk) / "carriers" / "parcel.toml").write_text(text.replace('"EUR"', '"GBP"', 1), encoding="utf-8")
+    quoted = desk.do("carrier.quote", country="DE", postal_code="80331", weight="3.5", from_country="DE")
+    parcel, live = quoted["carriers"]
+    assert parcel["offers"][0]["currency"] == "GBP"
+    assert live["offers"][0]["currency"] == "EUR"
+    assert json.loads(server.asked[-1].body)["shipment"]["currency"] == "EUR"
+
+
 def test_what_a_carrier_lacks_is_told(desk: Desk, server: CarrierServer) -> None:
     server.status = 500
     quoted = desk.do("carrier.quote", country="DE", postal_code="80331", weight="3.5", currency="USD")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from node.app.fulfilment import customer_status
 from node.app.stock import disruptions
 from node.core.document.common import (
     DateQualifier,
@@ -94,6 +95,10 @@ def test_a_delay_is_told_once_and_ends_with_the_notice(shop: Company, meyer: Com
     assert late.agreed_on == before.promised_on
     assert (date.fromisoformat(late.promised_on) - date.fromisoformat(before.promised_on)).days == 7
     assert late.notice == late.reason == "delay of 7 days"
+    [line] = shop.read(lambda tx: customer_status.show(tx, shop.ctx, "C1"))[0]["lines"]
+    for told in (line, line["pieces"][0]):
+        assert told["agreed_on"] == before.promised_on
+    assert (line["complete_on"], line["pieces"][0]["promised_on"]) == (late.promised_on, late.promised_on)
     # Nobody else has it: it stays where it is. The same news again changes nothing.
     assert late.state == "accepted"
     shop.do(wake, order_id)
@@ -111,6 +116,8 @@ def test_a_delay_is_told_once_and_ends_with_the_notice(shop: Company, meyer: Com
     (again,) = pieces(shop, order_id)
     assert (again.promised_on, again.notice, again.agreed_on) == (before.promised_on, "", None)
     assert events(shop, order_id)[-1] == "as_agreed_again"
+    [line] = shop.read(lambda tx: customer_status.show(tx, shop.ctx, "C1"))[0]["lines"]
+    assert (line["agreed_on"], line["pieces"][0]["agreed_on"]) == (None, None)
 
 
 def wake(tx: Any, ctx: Any, order_id: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from node.app.operations import OPERATIONS
-from node.cli import commands, entry, views
+from node.cli import commands, entry, tables, views, words
 from node.cli.output import Output, shown
 from node.cli.parser import build_parser
 from node.errors import AdapterError, ConfigError, RefusedError, UnavailableError
@@ -143,16 +143,51 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("width", "seen"), [("200", "item    open"), ("8", "item  [b]A[/b]")])
+@pytest.mark.parametrize(
+    ("width", "seen"),
+    [
+        ("40", "item      open  what\n────────  ────  ──────────────────\n[b]A[/b]    10  comes by sea later\n"),
+        (
+            "26",
+            "item      open  what\n────────  ────  ──────────\n[b]A[/b]    10  comes by\n                sea later\n",
+        ),
+        ("12", "item  [b]A[/b]\nopen  10\nwhat  comes by sea later\n"),
+    ],
+)
 def test_tables_on_a_terminal_fit_it(monkeypatch: pytest.MonkeyPatch, width: str, seen: str) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", width)
-    Output(json=False, color=False).table(["item", "open"], [["[b]A[/b]", "10"]], empty="", right="open")
-    text = terminal.getvalue()
-    assert "[b]A[/b]" in text
-    assert "\x1b[3" not in text
-    assert (seen in text) or width == "200"
+    columns = ["item", "empty", "open", "held", "what"]
+    row = ["[b]A[/b]", "", "10", "0", "comes by sea later"]
+    Output(json=False, color=False).table(columns, [row], empty="", right="open held", optional="open held")
+    assert terminal.getvalue() == seen
+
+
+def test_wide_characters_take_two_cells() -> None:
+    assert tables.columns_wide(["a", "b"], [["箱", "Cafe\u0301"]]) == [2, 4]
+    assert tables.fitted(["a", "b"], [["箱", "x"]], (), 10) == ["a   b", "──  ─", "箱  x"]
+    assert tables.fitted(["a"], [["ABCDEFGHIJKLMNOPQRSTUVWXYZ"]], (), 24) == [
+        "a", "─" * 24, "ABCDEFGHIJKLMNOPQRSTUVWX", "YZ",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [("4.1", "GBP", "4.10 GBP"), ("17.22417", "EUR", "17.22 EUR"), ("1200", "JPY", "1200 JPY"), ("3.6", "", "3.60")],
+)
+def test_money_is_in_the_currencys_own_decimals(amount: str, currency: str, text: str) -> None:
+    assert words.money(amount, currency) == text
+
+
+def test_codes_are_said_in_words() -> None:
+    assert [words.unit(one) for one in ("C62", "KGM", "XYZ")] == ["pcs", "kg", "XYZ"]
+    assert words.total([("C62", "2"), ("C62", "1.50"), ("KGM", "4")]) == ("3.5 + 4", "pcs + kg")
+    keys = ("gtin:02956783042240", "gtin:00000012345670", "gtin:12956783042247", "no:0088:4012345000009:A:1", "X-1")
+    assert [words.item(one) for one in keys] == ["2956783042240", "12345670", "12956783042247", "A:1", "X-1"]
+    assert words.cost({"cost": "0", "currency": ""}) == "no cost known: the order has no currency"
+    assert words.cost({"cost": "2.5", "currency": ""}) == "cost 2.50 (the order has no currency)"
+    assert words.cost({"cost": "2.5", "currency": "EUR"}) == "cost 2.50 EUR"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,8 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
     for row in rows:
         base = {"number": row.number, "channel": row.channel, "customer": row.customer}
         if row.state in ("human", "approval"):
-            about = {"state": row.state, "waits_for": "you", "what": row.reason, "quantity": "", "line_id": ""}
+            about = {"state": row.state, "waits_for": "you", "what": row.reason}
+            about |= {"quantity": "", "unit": "", "line_id": ""}
             found.append(
                 {**base, **about, "since": customer_view.when(row.at), "to_do": customer_view.order_to_do(row)}
             )
@@ -176,6 +177,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
                     "waits_for": _FOR.get(piece.state, waits_for),
                     "what": piece.reason or _WHY.get(piece.state, ""),
                     "quantity": customer_view.told(piece.quantity),
+                    "unit": piece.unit,
                     "line_id": piece.line_id,
                     "since": customer_view.when(piece.at),
                     "to_do": customer_view.to_do(piece),

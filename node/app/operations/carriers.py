@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -93,12 +94,15 @@ def carrier_quote(
     postal_code: str,
     weight: Decimal,
     carrier: str = "",
-    currency: str = "EUR",
+    currency: str = "",
     volume: Decimal = Decimal(0),
     from_country: str = "",
     from_postal_code: str = "",
 ) -> dict[str, Any]:
-    """What a shipment costs at one carrier, or at each: by its table, or asked now. Weight in kg, volume in litres."""
+    """What a shipment costs at one carrier, or at each: by its table, or asked now. Weight in kg, volume in litres.
+
+    Without a currency each is asked for its own.
+    """
     settings = host.ctx.settings
     if carrier:
         _known(settings, carrier)
@@ -121,11 +125,23 @@ def carrier_quote(
 
 def _quoted(settings: Settings, name: str, shipment: Shipment) -> dict[str, Any]:
     try:
+        if not shipment.currency:
+            shipment = replace(shipment, currency=_currency(settings, name))
         if settings.carriers[name].kind == "table":
             return _by_table(settings, name, shipment)
         return _asked(settings, name, shipment)
     except ConfigError as error:
         return {"name": name, "basis": "", "offers": [], "findings": [_finding(Finding("bad-file", "", error.message))]}
+
+
+def _currency(settings: Settings, name: str) -> str:
+    """In which a carrier quotes: that of its table, of its settings, of the table that stands in for it, or ours."""
+    one = settings.carriers[name]
+    if one.kind == "table":
+        return carriers.rate_table(settings, name).table.currency
+    if one.currency:
+        return one.currency
+    return _currency(settings, one.fallback) if one.fallback else settings.freight.currency or "EUR"
 
 
 def _by_table(settings: Settings, name: str, shipment: Shipment) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def _wake(host: Host, partner_ids: Sequence[str]) -> None:
 def _listed(tx: Transaction, rows: Sequence[DisruptionRow]) -> dict[str, Any]:
     names = {row.partner_id: row.name for row in tx.partners.all()}
     return {
+        "names": names,
         "disruptions": [
             {
                 "partner_id": row.partner_id,
@@ -178,5 +179,5 @@ def _listed(tx: Transaction, rows: Sequence[DisruptionRow]) -> dict[str, Any]:
                 "pieces": len(disruptions.affected(tx, [row])) if row.state == "in_force" else 0,
             }
             for row in rows
-        ]
+        ],
     }

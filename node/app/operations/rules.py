@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -153,7 +154,8 @@ def rules_simulate(
             {"currency": currency, "before": _totals(told.before[currency]), "after": _totals(told.after[currency])}
             for currency in sorted(told.before)
         ],
-        "differences": [_difference(one) for one in told.differences[:DIFFERENCES_SHOWN]],
+        "names": host.store.read(lambda tx: {one.partner_id: one.name for one in tx.partners.all()}),
+        "differences": _differences(host, told.differences[:DIFFERENCES_SHOWN], ours=problems is None),
     }
 
 
@@ -182,8 +184,21 @@ def _totals(one: Totals) -> dict[str, Any]:
     }
 
 
-def _difference(one: Difference) -> dict[str, Any]:
-    return {"order": one.before.order_id, "before": _outcome(one.before), "after": _outcome(one.after)}
+def _differences(host: Host, found: Sequence[Difference], *, ours: bool) -> list[dict[str, Any]]:
+    """Each order under both rule sets; `ours`: a problem of our own names its orders by their keys in the store."""
+    numbers: dict[str, str] = {}
+    if ours:
+        ids = [int(one.before.order_id) for one in found if one.before.order_id.isdecimal()]
+        rows = host.store.read(lambda tx: tx.customer_orders.get(ids))
+        numbers = {str(key): row.number for key, row in rows.items()}
+    return [
+        {
+            "order": numbers.get(one.before.order_id, one.before.order_id),
+            "before": _outcome(one.before),
+            "after": _outcome(one.after),
+        }
+        for one in found
+    ]
 
 
 def _outcome(one: Outcome) -> dict[str, Any]:
