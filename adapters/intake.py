@@ -39,7 +39,8 @@ class Source:
     With `by_row`, each key has one row (stock, lists); otherwise the rows of one key are one document, and only a file
     or query that has the key again replaces them. `absent_is_zero`: a key that a complete extract lacks is gone, unless
     more than `absent_max` percent are lacking, which is rather an extract that broke off. Rows that differ in the last
-    `lots` columns of the key alone are offered together.
+    `lots` columns of the key alone are offered together. A row without a key that fills the columns `line` may be
+    a line of the document above it (merged cells, a number only in the first row): that document is at fault then.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Source:
     absent_is_zero: bool = False
     absent_max: int = 50
     lots: int = 0
+    line: tuple[str, ...] = ()
 
 
 class Run:
@@ -255,6 +257,10 @@ class DocumentRun(Run):
         self.connection.execute(f"CREATE TEMP TABLE hansa_incoming (hash, {places})")
         self._insert = f"INSERT INTO temp.hansa_incoming VALUES ({', '.join('?' * (len(self._own) + 1))})"
         self._first_at: dict[str, int] = {}
+        places_of = {name.casefold(): place for place, name in enumerate(table.columns)}
+        self._line = [places_of[name.casefold()] for name in source.line]
+        self._above: tuple[str, Sequence[Cell]] | None = None
+        self._below: dict[str, str] = {}
 
     @property
     def keys(self) -> Set[str]:
@@ -269,12 +275,39 @@ class DocumentRun(Run):
         source = [self.table.source] * len(keys)
         rows = zip(self.digests(chunk, columns), keys, source, chunk.numbers, faults, *columns, strict=True)
         self.connection.executemany(self._insert, rows)
+        self._above = keys[-1], chunk.rows[-1]
+
+    def _has_key(self, key: str, chunk: Chunk, place: int) -> bool:
+        row = chunk.rows[place]
+        if super()._has_key(key, chunk, place):
+            self._above = key, row
+            return True
+        if self._line and self._above is not None:
+            above, cells = self._above
+            if all(as_text(row[at]).strip() or not as_text(cells[at]).strip() for at in self._line):
+                text = f"row {chunk.numbers[place]} below has no key: if it is a line of this document, it needs one"
+                self._below.setdefault(above, text)
+        return False
+
+    def _keep_back(self) -> None:
+        """Put a document at fault that may have lines without its key; mended, it differs and goes on."""
+        for key, text in self._below.items():
+            statement = "SELECT max(rowid) FROM temp.hansa_incoming WHERE c0 = ?"
+            (last,) = self.connection.execute(statement, (key,)).fetchone()
+            (digest,) = self.connection.execute(
+                "SELECT hash FROM temp.hansa_incoming WHERE rowid = ?", (last,)
+            ).fetchone()
+            self.connection.execute(
+                "UPDATE temp.hansa_incoming SET hash = ?, c3 = ? WHERE rowid = ? AND c3 = ''",
+                (digest + text.encode(), text, last),
+            )
 
     def finish(self, complete: bool) -> int:
         """Replace the documents that differ, in the order in which the extract has them."""
+        self.connection.execute("CREATE INDEX temp.hansa_incoming_key ON hansa_incoming (c0)")
+        self._keep_back()
         changed = self._changed()
         start = self.next
-        self.connection.execute("CREATE INDEX temp.hansa_incoming_key ON hansa_incoming (c0)")
         for key, digest in changed:
             self.next += 1
             self._replace(key)

@@ -124,6 +124,14 @@ class PullMapping:
         return self.document == STOCK
 
     @property
+    def line(self) -> tuple[str, ...]:
+        """The columns by which a row is known as a line: the line key, or without one all that a line reads."""
+        for level in self.levels:
+            if level.path == "lines[]" and not self.is_stock:
+                return level.key or tuple(dict.fromkeys(name for entry in level.entries for name in entry.columns))
+        return ()
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the documents depend on, each once: a change in any other column is no change."""
         names = list(self.key)

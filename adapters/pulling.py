@@ -69,6 +69,7 @@ class MappedFeed:
             absent_is_zero=mapping.absent_is_zero,
             absent_max=mapping.absent_max,
             lots=len(mapping.lots),
+            line=mapping.line,
         )
         self._documents = None if mapping.is_stock else DocumentBuilder(mapping, targets, start_from)
         self._stock = StockBuilder(mapping, targets) if mapping.is_stock else None

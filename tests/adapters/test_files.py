@@ -130,6 +130,25 @@ def test_each_bad_cell_is_named_and_other_orders_go_on(example: Path) -> None:
     adapter.close()
 
 
+def test_an_order_is_not_sent_without_a_line_that_lacks_its_number(example: Path) -> None:
+    """Merged cells, or a number in the first row only: half an order is worse than none. A sum below is no line."""
+    adapter = make(example)
+    line = "{};{};70001;24.11.2026 08:15;4012345000009;NB;EUR;01.12.2026;A-100;x;1;ST;1,00\n"
+    rows = line.format(1, 10) + line.format("", 20) + line.format(2, 10) + ";;;;;;;;;;2;;2,00\n"
+    drop(example, "orders1.csv", HEAD + rows)
+    batches = pull_all(adapter, None)
+    assert [change.key for batch in batches for change in batch.changes] == ["2"]
+    assert {(finding.row, finding.rule) for finding in all_findings(batches)} == {
+        ("2", "bad-row"),
+        ("3", "missing-key"),
+        ("5", "missing-key"),
+    }
+    drop(example, "orders2.csv", HEAD + line.format(1, 10))
+    again = pull_all(adapter, batches[-1].cursor)
+    assert [change.key for batch in again for change in batch.changes] == ["1"], "the other line was none"
+    adapter.close()
+
+
 def test_a_corrected_file_sends_only_what_was_missing(example: Path) -> None:
     adapter = make(example)
     good = "1;10;70001;24.11.2026 08:15;4012345000009;NB;EUR;01.12.2026;A-100;x;1;ST;1,00\n"
