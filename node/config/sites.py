@@ -51,6 +51,13 @@ class SiteSettings:
         unit="units",
         least=0,
     )
+    orders_per_day: int = setting(
+        0,
+        "most orders that leave it in a day, however small; 0: no limit",
+        unit="orders",
+        least=0,
+        most=10**6,
+    )
     ships: bool = setting(True, "goods are sent from here")
     collect: bool = setting(False, "customers can collect here")
 

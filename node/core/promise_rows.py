@@ -64,12 +64,13 @@ class DemandDayRow(NamedTuple):
 
 
 class SiteLoadRow(NamedTuple):
-    """How many units a site has been given to send on a day."""
+    """How many units, of how many orders, a site has been given to send on a day."""
 
     partner_id: str
     location: str
     day: str
     quantity: int
+    orders: int
 
 
 class ItemOfferRow(NamedTuple):

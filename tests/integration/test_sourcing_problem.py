@@ -16,7 +16,7 @@ from node.app.stock import demand, inventory, performance
 from node.config import CostRule, FreightSettings, PromisingSettings, SiteSettings
 from node.core.confidence import added_days
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
-from node.core.promise_rows import DisruptionRow
+from node.core.promise_rows import DisruptionRow, SiteLoadRow
 from node.core.sourcing.solve import solve
 from node.errors import RefusedError
 from node.store.database import Database
@@ -73,11 +73,11 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     name_item(buyer, seller)
     sites = {
         "DC": SiteSettings(country="DE", postal_code="20457", handling_per_order=Decimal("1.5"), cut_off="07:00"),
-        f"{seller.id}|*": SiteSettings(lead_days=1, capacity_per_day=Decimal(40)),
+        f"{seller.id}|*": SiteSettings(lead_days=1, capacity_per_day=Decimal(40), orders_per_day=5),
     }
     costs = PromisingSettings(costs=(CostRule(item="A", cost="1.20 EUR"),))
     set_to(buyer, sites=sites, promising=costs)
-    buyer.store.write(lambda tx: site_facts.note_load(tx, date(2026, 5, 5), {(seller.id, "W"): 10 * ONE}))
+    buyer.store.write(lambda tx: tx.demand.put_loads([SiteLoadRow(seller.id, "W", "2026-05-05", 10 * ONE, 2)]))
     gathered = buyer.do(gathering.gather, [wanted(1, line(1, "1", own, 10))])
     problem = gathered.problem
     sources = {one.source_id: one for one in problem.sources}
@@ -85,6 +85,7 @@ def test_an_order_is_gathered_from_our_sites_and_partners_and_solved(pair: tuple
     # Monday after the cut-off; the partner needs one working day more than today.
     assert (ours.ship_on, partner.ship_on) == (date(2026, 5, 5), date(2026, 5, 5))
     assert (ours.kind, partner.kind, partner.capacity_left) == ("warehouse", "supplier", Decimal(30))
+    assert (ours.orders_left, partner.orders_left) == (None, 3)
     supplies = {one.source_id: one for one in problem.supplies}
     assert (supplies["|DC"].unit_cost, supplies["|DC"].quantity) == (Decimal("1.2"), Decimal(4))
     theirs_now = supplies[f"{seller.id}|W"]

@@ -66,6 +66,7 @@ def problems(draw: st.DrawFn, orders_max: int = 2) -> Problem:
             order_minimum=draw(st.sampled_from([Decimal(0), Decimal(0), Decimal(6)])),
             credit_left=draw(st.sampled_from([None, None, Decimal(9)])),
             capacity_left=draw(st.sampled_from([None, None, Decimal(3)])),
+            orders_left=draw(st.sampled_from([None, None, None, 0, 1])),
             ship_on=TODAY + timedelta(draw(st.integers(0, 1))),
             confidence=draw(st.sampled_from([Decimal(1), Decimal("0.8")])),
             preferred=draw(small(0, 1)),

@@ -214,6 +214,23 @@ def test_shelf_life_must_remain_at_arrival() -> None:
         assert [one.reason for one in plan.unfilled] == reasons
 
 
+@pytest.mark.parametrize(("left", "served"), [(None, "ABC"), (2, "AC"), (1, "C"), (0, "")])
+def test_a_source_sends_so_many_orders_and_those_it_is_worth_most_for(left: int | None, served: str) -> None:
+    orders = [
+        order([line(1, "x", 1, price=D(price))], name, policy=Policy(unfilled_cost=D(price)))
+        for name, price in (("A", 20), ("B", 10), ("C", 30))
+    ]
+    made = problem(orders, [source("s", orders_left=left)], [supply("s", "x", 99)])
+    for plan in (solve(made), fallback(made)):
+        assert violations(made, plan) == []
+        if plan.method != "fallback":
+            assert "".join(sorted(one.order_id for one in plan.assignments)) == served
+        assert len({one.order_id for one in plan.assignments}) == len(served)
+        assert {one.reason for one in plan.unfilled} <= {"no capacity left"}
+    broken = violations(replace(made, sources=(source("s", orders_left=1),)), solve(made))
+    assert bool([one for one in broken if "orders over the capacity" in one]) == (len(served) > 1)
+
+
 def test_minimums_multiples_credit_and_capacity() -> None:
     a = order([line(1, "x", 10)])
     supplier = source("s", partner_id="s", order_minimum=D(40))

@@ -7,7 +7,6 @@ second try and nothing else.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,7 +20,7 @@ from node.app.fulfilment.disrupted_pieces import with_notices
 from node.app.fulfilment.notices import notice, notice_rows, supply_changed
 from node.app.fulfilment.orchestration_facts import facts_of
 from node.app.fulfilment.taking_apart import take_apart
-from node.app.sourcing.site_facts import note_load
+from node.app.sourcing.site_load import Loads
 from node.app.stock import reservations
 from node.config.orchestration import OrchestrationSettings
 from node.core import fulfilment, kits, movements
@@ -47,7 +46,6 @@ __all__ = [
 ]
 
 SECOND = 1_000_000
-_NOT_SENT = frozenset({"rejected", "released", "cancelled"})
 ROUNDS_MAX = 30
 """Looks in one transaction: each decides on what the one before has done."""
 
@@ -64,16 +62,16 @@ class State:
     events: list[ProcessEventRow] = field(default_factory=list)
     changed_lines: set[str] = field(default_factory=set)
     changed_pieces: set[int] = field(default_factory=set)
-    loads: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    """By (day, partner_id, location): how many more units a place with a limited capacity has to send."""
+    loads: Loads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loads = Loads(self.pieces.values())
 
     def put(self, piece: PieceRow) -> None:
         """A piece as it is now."""
         before = self.pieces.get(piece.piece_id)
         if before != piece:
-            for one, sign in ((before, -1), (piece, 1)):
-                if one is not None and one.load_on and one.state not in _NOT_SENT:
-                    self.loads[one.load_on, one.partner_id, one.location] += sign * one.quantity
+            self.loads.move(before, piece)
             self.pieces[piece.piece_id] = piece
             self.changed_pieces.add(piece.piece_id)
 
@@ -99,10 +97,7 @@ class State:
         store.put([self.order])
         if self.events:
             store.add_events(self.events)
-        for day in sorted({day for day, _, _ in self.loads}):
-            taken = {(partner, place): n for (on, partner, place), n in self.loads.items() if on == day}
-            note_load(tx, date.fromisoformat(day), taken)
-        self.loads = Counter()
+        self.loads.write(tx, self.pieces.values())
         self.events, self.changed_lines, self.changed_pieces = [], set(), set()
 
 

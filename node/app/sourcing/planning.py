@@ -106,7 +106,7 @@ def _limited(problem: Problem) -> dict[tuple[str, str], str]:
     return {
         (one.partner_id, one.location): one.ship_on.isoformat()
         for one in problem.sources
-        if one.capacity_left is not None
+        if one.capacity_left is not None or one.orders_left is not None
     }
 
 

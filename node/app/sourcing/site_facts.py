@@ -32,7 +32,7 @@ from node.core.site_calendar import SiteCalendar, earliest_despatch, working_day
 from node.core.sourcing.problem import Source
 from node.ports import Transaction
 
-__all__ = ["Sites", "note_load", "site_settings"]
+__all__ = ["Sites", "site_settings"]
 
 OBSERVED_MIN = 5
 """So often a lead time must have been observed before it counts against what was agreed."""
@@ -49,18 +49,6 @@ def site_settings(ctx: Context, partner_id: str, location: str) -> SiteSettings 
         if (matches(owner, partner_id) if bar else not partner_id) and matches(code, location):
             return one
     return None
-
-
-def note_load(tx: Transaction, day: date, taken: Mapping[tuple[str, str], int]) -> None:
-    """Remember what sites, by (partner_id, location), were given to send on a day (scaled units; below zero: less)."""
-    known = {(row.partner_id, row.location): row.quantity for row in tx.demand.loads(day.isoformat())}
-    tx.demand.put_loads(
-        [
-            SiteLoadRow(*place, day.isoformat(), max(0, known.get(place, 0) + quantity))
-            for place, quantity in sorted(taken.items())
-            if quantity
-        ]
-    )
 
 
 @lru_cache(maxsize=1024)
@@ -95,7 +83,7 @@ class Sites:
         self._disruptions = [row for row in disruptions if in_force_on(row, self._today) and not row.item_key]
         self._currency = currency
         self._leads: list[LeadTimeRow] = tx.performance.lead_times(list(partners)) if partners else []
-        self._loads: dict[date, dict[tuple[str, str], Decimal]] = {}
+        self._loads: dict[date, dict[tuple[str, str], SiteLoadRow]] = {}
         self._credits: dict[str, Decimal | None] = {}
         self._settings: dict[tuple[str, str], SiteSettings | None] = {}
 
@@ -107,9 +95,9 @@ class Sites:
         lead = self._lead_days(partner_id, location, known, terms)
         calendar = self._calendar(known, site, location, terms)
         ship_on = earliest_despatch(calendar, self._ctx.now(), lead)
-        left = None
-        if known.capacity_per_day:
-            ship_on, left = self._room(calendar, ship_on, (partner_id, location), known.capacity_per_day)
+        left, orders_left = None, None
+        if known.capacity_per_day or known.orders_per_day:
+            ship_on, left, orders_left = self._room(calendar, ship_on, (partner_id, location), known)
         return Source(
             source_id=f"{partner_id}|{location}",
             partner_id=partner_id,
@@ -123,6 +111,7 @@ class Sites:
             order_minimum=self._amount(terms.order_minimum if terms else None) or _ZERO,
             credit_left=self._credit_left(partner_id, terms),
             capacity_left=left,
+            orders_left=orders_left,
             lead_days=lead,
             ship_on=ship_on,
             confidence=confidence(self._records[partner_id], 0),
@@ -134,21 +123,27 @@ class Sites:
         return (site.kind if site else "") or ("supplier" if partner_id else "warehouse")
 
     def _room(
-        self, calendar: SiteCalendar, first: date, place: tuple[str, str], capacity: Decimal
-    ) -> tuple[date, Decimal]:
-        """The first day from this one on which a place can send more, and how much more; nothing where all are full."""
+        self, calendar: SiteCalendar, first: date, place: tuple[str, str], site: SiteSettings
+    ) -> tuple[date, Decimal | None, int | None]:
+        """The first day from this one on which a place can send more, how many more units, and of how many orders.
+
+        None where it is not limited; nothing where all days are full.
+        """
+        units, orders = site.capacity_per_day or None, site.orders_per_day or None
         day = first
         for _ in range(FULL_DAYS_MAX):
-            left = capacity - self._load(day).get(place, _ZERO)
-            if left > 0:
-                return day, left
+            load = self._load(day).get(place)
+            left = units - from_scaled(load.quantity) if units and load else units
+            room = orders - load.orders if orders and load else orders
+            if (left is None or left > 0) and (room is None or room > 0):
+                return day, left, room
             day = working_day(calendar, day + timedelta(days=1))
-        return first, _ZERO
+        return first, units and _ZERO, orders and 0
 
-    def _load(self, day: date) -> dict[tuple[str, str], Decimal]:
+    def _load(self, day: date) -> dict[tuple[str, str], SiteLoadRow]:
         if day not in self._loads:
             rows = self._tx.demand.loads(day.isoformat())
-            self._loads[day] = {(row.partner_id, row.location): from_scaled(row.quantity) for row in rows}
+            self._loads[day] = {(row.partner_id, row.location): row for row in rows}
         return self._loads[day]
 
     def address(self, place: str) -> tuple[str, str] | None:

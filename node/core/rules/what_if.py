@@ -228,10 +228,12 @@ def _without(supplies: Sequence[Supply], pieces: Sequence[Assignment]) -> list[S
 
 def _used_up(sources: Sequence[Source], pieces: Sequence[Assignment]) -> tuple[Source, ...]:
     """The sources with less capacity and credit left."""
+    orders: dict[str, set[str]] = {}
     units: dict[str, Decimal] = {}
     worth: dict[str, Decimal] = {}
     partner_of = {one.source_id: one.partner_id for one in sources}
     for piece in pieces:
+        orders.setdefault(piece.source_id, set()).add(piece.order_id)
         units[piece.source_id] = units.get(piece.source_id, _ZERO) + piece.quantity
         partner = partner_of[piece.source_id]
         worth[partner] = worth.get(partner, _ZERO) + piece.costs.get("goods", _ZERO)
@@ -242,7 +244,10 @@ def _used_up(sources: Sequence[Source], pieces: Sequence[Assignment]) -> tuple[S
             capacity = max(_ZERO, capacity - units.get(one.source_id, _ZERO))
         if credit is not None:
             credit = max(_ZERO, credit - worth.get(one.partner_id, _ZERO))
-        made.append(replace(one, capacity_left=capacity, credit_left=credit))
+        many = one.orders_left
+        if many is not None:
+            many = max(0, many - len(orders.get(one.source_id, ())))
+        made.append(replace(one, capacity_left=capacity, credit_left=credit, orders_left=many))
     return tuple(made)
 
 

@@ -71,7 +71,9 @@ def _pools(problem: Problem, found: Index, pieces: list[Assignment]) -> list[str
     taken: dict[int, Decimal] = defaultdict(Decimal)
     units: dict[str, Decimal] = defaultdict(Decimal)
     worth: dict[str, Decimal] = defaultdict(Decimal)
+    orders: dict[str, set[str]] = defaultdict(set)
     for piece in pieces:
+        orders[piece.source_id].add(piece.order_id)
         taken[piece.supply_index] += piece.quantity
         units[piece.source_id] += piece.quantity
         worth[found.sources[piece.source_id].partner_id] += (
@@ -87,6 +89,9 @@ def _pools(problem: Problem, found: Index, pieces: list[Assignment]) -> list[str
         used = units[source.source_id]
         if source.capacity_left is not None and used > 0 and used > source.capacity_left:
             broken.append(f"{source.source_id}: {used} over the capacity of {source.capacity_left}")
+        count = len(orders[source.source_id])
+        if source.orders_left is not None and count > source.orders_left:
+            broken.append(f"{source.source_id}: {count} orders over the capacity of {source.orders_left}")
     for partner_id, credit in found.credit.items():
         if worth[partner_id] > credit:
             broken.append(f"{partner_id}: {worth[partner_id]} over the credit of {credit}")

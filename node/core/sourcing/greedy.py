@@ -25,9 +25,10 @@ class _Left:
     stock: dict[int, Decimal] = field(default_factory=dict)
     credit: dict[str, Decimal] = field(default_factory=dict)
     capacity: dict[int, Decimal] = field(default_factory=dict)
+    orders: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> _Left:
-        return _Left(dict(self.stock), dict(self.credit), dict(self.capacity))
+        return _Left(dict(self.stock), dict(self.credit), dict(self.capacity), dict(self.orders))
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ class _Greedy:
         for number, source in enumerate(grid.sources):
             if source.capacity_left is not None:
                 self.left.capacity[number] = source.capacity_left
+            if source.orders_left is not None:
+                self.left.orders[number] = source.orders_left
         self.by_line: dict[int, list[int]] = defaultdict(list)
         for at in columns:
             self.by_line[int(grid.col_line[at])].append(at)
@@ -84,8 +87,11 @@ class _Greedy:
 
     def opens(self, trial: _Trial, order: int, os: int) -> bool:
         """Whether the order may use this source."""
+        if os in trial.sources:
+            return True
         limit = self.grid.orders[order].policy.split_orders_max
-        return os in trial.sources or limit is None or len(trial.sources) < limit
+        full = trial.left.orders.get(int(self.grid.os_source[os]), 1) <= 0
+        return not full and (limit is None or len(trial.sources) < limit)
 
     def price(self, trial: _Trial, at: int, quantity: Decimal) -> float:
         """What it costs per unit to take so much here, with what is opened for it."""
@@ -110,6 +116,8 @@ class _Greedy:
         partner = grid.sources[source].partner_id
         if partner in left.credit:
             left.credit[partner] -= value
+        if source in left.orders and os not in trial.sources:
+            left.orders[source] -= 1
         trial.picks.append((at, quantity))
         trial.parcels.add(int(grid.col_parcel[at]))
         trial.sources.add(os)

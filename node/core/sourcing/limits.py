@@ -124,6 +124,8 @@ def source_fault(source: Source) -> str:
     handling = (source.handling_per_order, source.handling_per_line, source.handling_per_unit)
     if not sane(*handling, source.order_minimum, source.capacity_left, source.confidence, source.preferred):
         return "the source's figures are absurd"
+    if source.orders_left is not None and source.orders_left <= 0:
+        return "no capacity left"
     if source.credit_left is not None and not (source.credit_left.is_finite() and abs(source.credit_left) <= LIMIT):
         return "the source's figures are absurd"
     return ""

@@ -203,10 +203,16 @@ def _wholes(
 
 
 def _orders(grid: Grid, model: _Model, lines: Sequence[int], rest: dict[int, int], sources: dict[int, int]) -> None:
-    """Split limits and costs, and orders that go out complete or not at all."""
+    """Split limits and costs, orders that a source can send, and orders that go out complete or not at all."""
     by_order: dict[int, list[int]] = defaultdict(list)
+    by_source: dict[int, list[int]] = defaultdict(list)
     for os, place in sources.items():
         by_order[int(grid.os_order[os])].append(place)
+        by_source[int(grid.os_source[os])].append(place)
+    for source, places in by_source.items():
+        most = grid.sources[source].orders_left
+        if most is not None and len(places) > most:
+            model.row([(place, 1.0) for place in places], -INFINITE, float(most))
     for order, places in by_order.items():
         policy = grid.orders[order].policy
         if policy.split_orders_max is not None:

@@ -35,6 +35,7 @@ class Part:
 def parts(grid: Grid, index: Index) -> list[Part]:
     """The parts, in the order of their first orders. Orders without lines are in none."""
     pools = _scarce_stock(grid) + _scarce_sources(grid, index)
+    crowds = _crowded(grid)
     col_order = grid.line_order[grid.col_line]
     leader = list(range(len(grid.orders)))
 
@@ -44,8 +45,7 @@ def parts(grid: Grid, index: Index) -> list[Part]:
             one = leader[one]
         return one
 
-    for pool in pools:
-        first, *others = {int(order) for order in col_order[pool.columns]}
+    for first, *others in [*({int(order) for order in col_order[pool.columns]} for pool in pools), *crowds]:
         for other in others:
             leader[max(root(first), root(other))] = min(root(first), root(other))
     found: dict[int, Part] = defaultdict(Part)
@@ -90,6 +90,17 @@ def _scarce_stock(grid: Grid) -> list[Coupling]:
     scarce = np.flatnonzero((used > 1) & (wanted > grid.stock * (1 - NEAR)))
     members = _members(grid.col_supply, scarce)
     return [Coupling(columns, [1.0] * len(columns), float(grid.stock[pool])) for pool, columns in members.items()]
+
+
+def _crowded(grid: Grid) -> list[set[int]]:
+    """The orders that could use a source of which it cannot send so many; the model counts them by itself."""
+    found = []
+    for number, source in enumerate(grid.sources):
+        if source.orders_left is not None:
+            orders = {int(order) for order in grid.os_order[grid.os_source == number]}
+            if len(orders) > source.orders_left:
+                found.append(orders)
+    return found
 
 
 def _scarce_sources(grid: Grid, index: Index) -> list[Coupling]:

@@ -60,6 +60,8 @@ class Source:
     """Goods' value that may still be ordered from the partner; the least of its sources' figures counts, for all."""
     capacity_left: Decimal | None = None
     """Units that it can still send on `ship_on`, over all orders; what is sent later counts too."""
+    orders_left: int | None = None
+    """Orders of which it can still send something, each once; as above."""
     lead_days: int = 0
     """Order to despatch; told for the record: `ship_on` includes it."""
     ship_on: date

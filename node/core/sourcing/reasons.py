@@ -131,6 +131,9 @@ def not_taken(
         return "the line may not be split, and this source has not all of it"
     if source.capacity_left is not None and taken.units[source.source_id] + step_of(supply) > source.capacity_left:
         return "no capacity left"
+    sent = sum(source.source_id in others for others in taken.sources.values()) if source.orders_left else 0
+    if source.orders_left is not None and source.source_id not in used and sent >= source.orders_left:
+        return "no capacity left"
     credit = found.credit.get(source.partner_id)
     if credit is not None and taken.worth[source.partner_id] + step_of(supply) * supply.unit_cost > credit:
         return "no credit left"

@@ -265,7 +265,7 @@ def _promising() -> None:
         "item_key day region unit",
         "item_key text, region text, day text, unit text, quantity int",
     )
-    _table("site_load", "day partner_id location", "partner_id text, location text, day text, quantity int")
+    _table("site_load", "day partner_id location", "partner_id text, location text, day text, quantity int, orders int")
     _table(
         "item_offer",
         "item_key partner_id",
