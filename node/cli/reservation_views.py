@@ -32,7 +32,7 @@ def _table(output: Output, rows: list[Result], empty: str) -> None:
             [
                 one["reservation"],
                 f"{_SIDES[one['side']]} {one['partner'] or one['partner_id']}".rstrip(),
-                one["item_key"],
+                one["item"],
                 one["location"],
                 shown(one["quantity"]),
                 shown(one["granted"]),
@@ -52,7 +52,8 @@ def _show(output: Output, one: Result) -> None:
     output.line(f"{one['reservation']}: {_SIDES[one['side']]} {one['partner'] or one['partner_id']}".rstrip())
     pairs = [
         ("state", one["state"].replace("_", " ")),
-        ("item", one["item_key"]),
+        ("item", one["item"]),
+        ("GTIN", _other_gtin(one)),
         ("location", one["location"]),
         ("asked for", f"{shown(one['quantity'])} {one['unit']}"),
         ("granted", f"{shown(one['granted'])} {one['unit']}"),
@@ -67,6 +68,12 @@ def _show(output: Output, one: Result) -> None:
         ("our own system", _at_erp(one.get("our_system"))),
     ]
     output.pairs([(name, text) for name, text in pairs if text])
+
+
+def _other_gtin(one: Result) -> str:
+    """The item's GTIN, where it is shown under another number."""
+    kind, _, digits = one["item_key"].partition(":")
+    return digits if kind == "gtin" and not digits.endswith(one["item"]) else ""
 
 
 def _at_erp(one: Result | None) -> str:
@@ -105,7 +112,7 @@ def _verified(output: Output, told: Result) -> None:
         ["item", "location", "reserved", "sum of holds", "allocated", "sum of orders"],
         [
             [
-                one["item_key"],
+                one["item"],
                 one["location"],
                 *(shown(one[name]) for name in ("reserved", "reserved_summed", "allocated", "allocated_summed")),
             ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from node.core.document.common import ItemRef
 from node.errors import RefusedError
 
-__all__ = ["GTIN_PREFIX", "NUMBER_PREFIX", "aliases", "item_key", "number_key"]
+__all__ = ["GTIN_PREFIX", "NUMBER_PREFIX", "aliases", "item_key", "number_key", "number_of"]
 
 GTIN_PREFIX = "gtin:"
 NUMBER_PREFIX = "no:"
@@ -40,6 +40,15 @@ def item_key(item: ItemRef, owner: str) -> str:
 def number_key(number: str, owner: str) -> str:
     """The key of an item that is known by its owner's number alone."""
     return f"{NUMBER_PREFIX}{owner}:{number}"
+
+
+def number_of(key: str) -> str:
+    """What a person calls the item of a key: its owner's number, or its GTIN without the zeros before it."""
+    if key.startswith(GTIN_PREFIX):
+        digits = key.removeprefix(GTIN_PREFIX)
+        return next((digits[-length:] for length in (8, 12, 13) if not digits[:-length].strip("0")), digits)
+    # An owner is named by its scheme and what follows: no:0088:4012345000009:BEAR.
+    return key.removeprefix(NUMBER_PREFIX).split(":", 2)[-1] if key.startswith(NUMBER_PREFIX) else key
 
 
 def aliases(item: ItemRef, *, seller: str, buyer: str) -> list[str]:

@@ -158,8 +158,17 @@ def test_a_hold_from_request_to_release_as_people_see_it(
     assert "no such item is offered to you here" in out
     (hold,) = told("shop", "reservation", "list")["reservations"]
     name = hold["reservation"]
+    # Both see the numbers that people know, of what is not there at all too.
+    for home in ("shop", "maker"):
+        _, out, _ = run(home, "reservation", "list", "--all")
+        rows = [line.split() for line in out.splitlines() if name in line or "refused" in line]
+        assert sorted(item for row in rows for item in ("BEAR", "OWL") if item in row) == ["BEAR", "OWL"]
+        assert "no:" not in out
+        items = {one["item"]: one["item_key"] for one in told(home, "reservation", "list", "--all")["reservations"]}
+        assert set(items) == {"BEAR", "OWL"}
     code, out, _ = run("maker", "reservation", "show", name)
     assert code == 0
+    assert "no:" not in out
     assert f"{name}: we hold for Shop" in out
     assert "12 C62" in out
     assert "10 C62" in out
@@ -209,6 +218,7 @@ def test_a_counter_that_is_wrong_is_shown_and_told_by_the_exit_code(
     assert code == 1
     assert json.loads(out)["differences"] == [
         {
+            "item": "BEAR",
             "item_key": f"no:{MAKER}:BEAR",
             "location": "DC1",
             "reserved": "3",

@@ -21,6 +21,7 @@ from node.core.identifiers import (
     split_participant,
     wrong_gtins,
 )
+from node.core.item_key import number_of
 from node.errors import RefusedError
 
 # 6291041500213 and 376104250021234569: GS1, "How to calculate a check digit manually". The others: Wikipedia, articles
@@ -145,3 +146,20 @@ def test_wrong_participants_are_refused(text: str) -> None:
         check_participant(text)
     assert caught.value.code == "bad-participant"
     assert len(caught.value.message) < 250
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        ("gtin:04006381333931", "4006381333931"),
+        ("gtin:00000073513537", "73513537"),
+        ("gtin:00036000291452", "036000291452"),
+        ("gtin:14006381333938", "14006381333938"),
+        ("no:0088:4012345000009:BEAR", "BEAR"),
+        ("no:hansa:k3y:A:1", "A:1"),
+        ("", ""),
+        ("description of something", "description of something"),
+    ],
+)
+def test_a_key_is_told_by_the_number_that_people_know(key: str, number: str) -> None:
+    assert number_of(key) == number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from node.core import reservation
 from node.core.decimals import parse_decimal, to_scaled
 from node.core.document.common import ItemRef
 from node.core.identifiers import is_gtin
-from node.core.item_key import GTIN_PREFIX, number_key
+from node.core.item_key import GTIN_PREFIX, number_key, number_of
 from node.core.quantity import Quantity
 from node.core.reservation_rows import ErpHoldRow, ReservationRow
 from node.errors import RefusedError
@@ -53,8 +54,8 @@ def reservation_list(
                 which="" if all else "open",
                 limit=limit,
             )
-        now = host.ctx.now_micros()
-        return [told(tx, row, now) for row in rows[:limit]]
+        now, numbers = host.ctx.now_micros(), _numbers(tx, [row.item_key for row in rows[:limit]])
+        return [told(tx, row, now, numbers) for row in rows[:limit]]
 
     found = host.store.read(query)
     return {"reservations": found, "more": len(found) == limit}
@@ -190,10 +191,12 @@ def reservation_release(
 def reservation_verify(host: Host) -> dict[str, Any]:
     """Compare every counter with the sum of its holds and orders."""
     found = host.store.read(reservations.verify)
+    numbers = host.store.read(lambda tx: _numbers(tx, [one.item_key for one in found]))
     return {
         "good": not found,
         "differences": [
             {
+                "item": numbers[one.item_key],
                 "item_key": one.item_key,
                 "location": one.location,
                 "reserved": number_text(one.reserved),
@@ -211,8 +214,21 @@ def _wake(host: Host, partner_id: str) -> None:
         host.live.wake([partner_id])
 
 
-def told(tx: Transaction, row: ReservationRow, now: int) -> dict[str, Any]:
-    """A hold as JSON tells it; one whose time is up is expired, whether or not that was put down yet."""
+def _numbers(tx: Transaction, keys: Sequence[str]) -> dict[str, str]:
+    """Our own number of each of these items, else the number that it is known by."""
+    wanted = sorted(set(keys))
+    ours: dict[str, set[str]] = {}
+    for row in tx.stock.aliases(wanted) if wanted else ():
+        ours.setdefault(row.alias, set()).add(row.item_number)
+    return {key: next(iter(ours[key])) if len(ours.get(key, ())) == 1 else number_of(key) for key in wanted}
+
+
+def told(tx: Transaction, row: ReservationRow, now: int, numbers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A hold as JSON tells it; one whose time is up is expired, whether or not that was put down yet.
+
+    `numbers` are those of many items, read together.
+    """
+    numbers = _numbers(tx, [row.item_key]) if numbers is None else numbers
     partner = tx.partners.get(row.partner_id) if row.partner_id else None
     over = row.state in reservation.OPEN and row.expires_at <= now
     return {
@@ -221,6 +237,7 @@ def told(tx: Transaction, row: ReservationRow, now: int) -> dict[str, Any]:
         "partner_id": row.partner_id,
         "partner": partner.name if partner else "",
         "state": "expired" if over else row.state,
+        "item": numbers[row.item_key],
         "item_key": row.item_key,
         "location": row.location,
         "quantity": number_text(row.quantity),

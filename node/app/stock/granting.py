@@ -27,6 +27,7 @@ from node.core.document.reservation import (
     ReservationResponseLine,
 )
 from node.core.finding import Finding
+from node.core.item_key import aliases
 from node.core.quantity import Quantity, from_scaled, to_scaled
 from node.core.reservation import Place
 from node.core.reservation_rows import ReservationRow
@@ -234,7 +235,7 @@ def _put(
         partner_id=desk.partner_id,
         role="grantor",
         state=reservation.after("requested", event),
-        item_key=site[0] if site else next(iter(names), ""),
+        item_key=site[0] if site else next(iter(names), "") or _asked_for(desk, line),
         location=site[1] if site else line.location.code if line.location else "",
         quantity=asked,
         granted=granted,
@@ -255,6 +256,13 @@ def _put(
         at=desk.ledger.now,
     )
     return desk.ledger.change(None, row)
+
+
+def _asked_for(desk: _Desk, line: ReservationRequestLine) -> str:
+    """The key of an item that we do not have, as the partner names it, so that a person can see what was asked for."""
+    own = desk.tx.partners.own().partner_id
+    named = aliases(line.item, seller=own, buyer=desk.partner_id) if line.item is not None else []
+    return next(iter(named), "")
 
 
 def _extend(
