@@ -73,10 +73,19 @@ def standing(one: Result) -> str:
 
 
 def _backup(output: Output, made: Result) -> None:
-    output.line(
-        f"copied to {made['folder']}: " + ", ".join(f"{name} ({size} bytes)" for name, size in made["files"].items())
+    output.line(f"copied to {made['folder']}:")
+    output.table(
+        ["file", "bytes"], [[name, str(size)] for name, size in made["files"].items()], empty="", right="bytes"
     )
-    output.line(f"not in it: the private keys in {made['keys']}; keep a copy of them elsewhere")
+    for name in made["unread"]:
+        output.note(f"{name} cannot be read as TOML: what it names is not in the copy")
+    missing = [f"the private keys in {made['keys']}", *made["secrets"]]
+    output.line(f"not in it, keep a copy of them elsewhere: {', '.join(missing)}")
+    output.line("to restore: put it into an empty home, with the keys folder; then hansa config check, hansa run")
+    if made["database_elsewhere"]:
+        output.line("  hansa.db goes to where [database] says")
+    for name, path in made["outside"].items():
+        output.line(f"  {name} goes to {path}")
 
 
 def _config_check(output: Output, told: Result) -> None:

@@ -136,9 +136,9 @@ def _node_commands(add: Group) -> None:
     )
     backup = add(
         "backup",
-        "copy the database and the settings while the node runs",
+        "copy the database, the settings and every file that they name while the node runs",
         "backup",
-        more=("The private keys are not in it: keep HOME/keys by itself."),
+        more="The private keys are not in it, nor files with secrets: keep HOME/keys by itself.",
     )
     backup.add_argument("folder", help="an empty or new folder that takes the copy")
     add(

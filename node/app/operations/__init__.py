@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from node.app.operations import (
     adapters,
+    backup,
     carriers,
     customer_orders,
     disruptions,
@@ -28,6 +29,7 @@ __all__ = [
     "Operation",
     "Report",
     "adapters",
+    "backup",
     "carriers",
     "customer_orders",
     "disruptions",

@@ -1,17 +1,13 @@
-"""Operations on the node as a whole: status, backup."""
+"""Operations on the node as a whole: its status, and what of its settings cannot be used."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from node import wire
 from node.app import advice
-from node.app.operations.registry import Host, Report, operation
-from node.config import FILE_NAME
+from node.app.operations.registry import Host, operation
 from node.core.rows import DocumentRow, HandoverRow, LinkRow, PartnerRow
-from node.errors import ConfigError
 from node.ports import Transaction
 
 __all__ = ["moment", "unusable_files"]
@@ -131,28 +127,3 @@ def _failed(row: HandoverRow, document: DocumentRow | None) -> dict[str, Any]:
         "what": f"{row.type} {document.doc_number if document else ''}".strip(),
         "why": row.error,
     }
-
-
-@operation("backup")
-def backup(host: Host, *, folder: str, report: Report) -> dict[str, Any]:
-    """Copy database and settings into a new or empty folder. The private keys stay where they are."""
-    home = host.ctx.settings.home
-    target = Path(folder)
-    if not target.is_absolute():
-        raise ConfigError(f"{folder}: the folder's whole path is needed")
-    try:
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(target.iterdir()):
-            raise ConfigError(f"{target} is not empty", hint="name a new folder; a backup replaces nothing")
-        report("copying the database")
-        host.backup(target / "hansa.db")
-        files = ["hansa.db"]
-        if (home / FILE_NAME).exists():
-            shutil.copy2(home / FILE_NAME, target / FILE_NAME)
-            files.append(FILE_NAME)
-    except OSError as error:
-        raise ConfigError(
-            f"{target}: {error.strerror or error}", hint="the node's user must be able to write there"
-        ) from None
-    sizes = {name: (target / name).stat().st_size for name in files}
-    return {"folder": str(target), "files": sizes, "keys": str(home / "keys")}
