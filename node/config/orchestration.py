@@ -30,7 +30,11 @@ class OrchestrationSettings:
         48, "an order that reaches the partner later is refused by it", unit="h", least=1, most=8_760
     )
     order_answer_hours: int = setting(
-        24, "an order without an answer for so long is looked after", unit="h", least=1, most=8_760
+        24,
+        "an order, or a request to do with less, without an answer for so long is looked after",
+        unit="h",
+        least=1,
+        most=8_760,
     )
     on_silence: str = setting(
         "human", "what happens then: a human is asked, or the order is cancelled", choices=("human", "cancel")
@@ -87,5 +91,9 @@ class OrchestrationSettings:
     )
     hops: int = setting(6, "over how many companies an order of ours may be passed on at most", least=1, most=32)
     retry_minutes: int = setting(
-        15, "what our own systems could not decide is tried again after this", unit="min", least=1, most=1_440
+        15,
+        "what our own systems could not decide, or did not know, is tried again after this",
+        unit="min",
+        least=1,
+        most=1_440,
     )

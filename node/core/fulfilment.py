@@ -67,6 +67,7 @@ __all__ = [
     "next_steps",
     "not_given_back",
     "remainders",
+    "waits_in_doubt",
 ]
 
 SECOND = 1_000_000
@@ -92,6 +93,7 @@ class ProcessPolicy:
     late_elsewhere: bool = True  # what a notice makes later than it is wanted is sourced elsewhere, if sooner
     later_elsewhere: bool = False  # what a partner can only send on no named day is sourced elsewhere
     answer_seconds: int = 0  # for so long a request to do with less waits for its answer; 0: for ever
+    doubt_seconds: int = 0  # so often an order that names what nobody knows is looked at again; 0: never
     delivered_seconds: int = 0  # without news after the despatch it counts as delivered; 0: never
 
 
@@ -103,6 +105,11 @@ def remainders(lines: Collection[CustomerLineRow], pieces: Iterable[PieceRow]) -
             held[piece.line_id] = held.get(piece.line_id, 0) + piece.quantity
     open_ = {line.line_id: line.quantity - line.cancelled - held.get(line.line_id, 0) for line in lines}
     return {line_id: quantity for line_id, quantity in open_.items() if quantity}
+
+
+def waits_in_doubt(order: CustomerOrderRow, pieces: Collection[object]) -> bool:
+    """Whether nothing was done for the order yet, because a human must clear something up first."""
+    return order.state == "human" and order.approved == 0 and not order.sourced and not pieces
 
 
 def balance(
@@ -422,6 +429,8 @@ class _Process:
     def _source(self, waiting: Iterable[PieceRow]) -> None:
         order, policy = self.order, self.policy
         if order.approved == 0:
+            if policy.doubt_seconds and waits_in_doubt(order, self.pieces):
+                self.until.append(self.at + policy.doubt_seconds * SECOND)
             return
         if self.launch_at is not None and self.at < self.launch_at:
             self.until.append(self.launch_at)

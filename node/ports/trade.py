@@ -83,6 +83,9 @@ class StockStore(Protocol):
         """Delete at most `limit` rows of snapshots in state "old"; returns how many went."""
 
     def count(self, partner_id: str) -> int: ...
+    def has_place(self, partner_id: str, location: str) -> bool:
+        """Whether any figure in force is told of a place of a partner, or of ours ("")."""
+
     def put_aliases(self, rows: Sequence[AliasRow]) -> None: ...
     def aliases(self, names: Sequence[str]) -> list[AliasRow]:
         """Rows whose alias or item_number is one of `names`."""

@@ -49,6 +49,8 @@ class StockStatements:
             sa.select(sa.func.count()).select_from(STOCK).where(current, _C.partner_id == parameter("of_partner")),
             "of_partner",
         )
+        theirs = (current, _C.partner_id == parameter("of_partner"), _C.location == parameter("at"))
+        self.place = sql(only_first(sa.select(_C.location).where(*theirs)), "of_partner", "at", "limit")
         self._of_ours(sql)
         self._of_snapshots(sql)
         self._of_items(sql)
@@ -61,6 +63,7 @@ class StockStatements:
         self.own_figure = sql(figures.where(_O.item_key == parameter("of_item")), "of_item")
         self.own_figures = sql(figures.where(_O.item_key.in_(listed(sql.name, "item_keys", "text"))), "item_keys")
         self.own_count = sql(sa.select(sa.func.count()).select_from(OWN_STOCK))
+        self.own_place = sql(only_first(sa.select(_O.location).where(_O.location == parameter("at"))), "at", "limit")
         changed = own.where(_O.change > parameter("after")).order_by(_O.change)
         self.own_changed = sql(only_first(changed), "after", "limit")
 
@@ -193,6 +196,11 @@ class Stock:
         found = values(self._sql.count, partner_id) if partner_id else values(self._sql.own_count)
         count: int = found[0]
         return count
+
+    def has_place(self, partner_id: str, location: str) -> bool:
+        """Whether any figure in force is told of a place of a partner, or of ours ("")."""
+        values, sql = self._session.values, self._sql
+        return bool(values(sql.place, partner_id, location, 1) if partner_id else values(sql.own_place, location, 1))
 
     def put_aliases(self, rows: Sequence[AliasRow]) -> None:
         """Add names that are not there yet."""

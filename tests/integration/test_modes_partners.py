@@ -306,6 +306,7 @@ def test_a_suppliers_goods_go_over_the_3pls_dock(shop: Company, meyer: Company, 
 
 
 def test_a_3pls_goods_are_collected_at_a_store(shop: Company, meyer: Company) -> None:
+    settings(shop, sites={"S1": SiteSettings(kind="store", collect=True)})
     third_party(shop, meyer)
     put(meyer, 10, "HALL")
     connect(shop, meyer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,7 +31,7 @@ from node.core.document.common import (
     PersonalEntry,
     QualifiedDate,
 )
-from node.core.document.customer import CustomerOrderKind, Interval, Recurrence
+from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind, Interval, Recurrence
 from node.core.document.fulfilment import DeliveryEvent, DeliveryStatus
 from node.core.document.order import (
     Order,
@@ -566,20 +567,74 @@ def test_an_unknown_item_waits_for_a_human(shop: Company) -> None:
     (told,) = shop.read(lambda tx: customer_status.stuck(tx, shop.ctx))
     assert told["waits_for"] == "you"
     assert shop.do(customer_orders.capture, an_order()).state == "duplicate"
-    assert shop.do(customer_orders.capture, an_order(quantity=11)).findings[0].rule == "same-number-other-content"
 
 
-def test_a_pick_up_at_an_unknown_place_waits_for_a_human(shop: Company) -> None:
-    settings(shop, sites={"HARBOUR": SiteSettings()})
-    put(shop, 20, "STORE")
-    lost = an_order("P1", order_kind=CustomerOrderKind.PICK_UP, collect_at="NOWHERE")
-    done = shop.do(customer_orders.capture, lost)
-    assert [finding.rule for finding in done.findings] == ["unknown-location"]
+def pick_up(number: str, place: str, quantity: int = 2) -> CustomerOrder:
+    return an_order(number, quantity, order_kind=CustomerOrderKind.PICK_UP, collect_at=place)
+
+
+def in_doubt(shop: Company, number: str, place: str) -> int:
+    """A pick-up at a place that nobody knows: it waits for a human, and nothing is promised."""
+    done = shop.do(customer_orders.capture, pick_up(number, place))
+    assert [(one.rule, one.path) for one in done.findings] == [("unknown-location", "collect_at")]
     assert done.customer_order_id is not None
     settle(shop)
     assert state(shop, done.customer_order_id).state == "human"
-    found = shop.do(customer_orders.capture, an_order("P2", order_kind=CustomerOrderKind.PICK_UP, collect_at="STORE"))
-    assert found.findings == []
+    assert balanced(shop, done.customer_order_id) == {"ordered": 2, "open": 2}
+    return done.customer_order_id
+
+
+def test_a_pick_up_at_an_unknown_place_waits_for_a_human(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 20, "STORE")
+    put(shop, 20, "OTHER", "4012345000030")
+    put(meyer, 20, "YARD")
+    connect(shop, meyer)
+    in_doubt(shop, "P1", "NOWHERE")
+    in_doubt(shop, "P2", "YARD")  # a partner has a place of that name, and we have none
+    told = shop.read(lambda tx: customer_status.stuck(tx, shop.ctx))
+    assert {one["waits_for"] for one in told} == {"you"}
+    assert "nobody knows the place 'NOWHERE'" in next(one["what"] for one in told if one["number"] == "P1")
+    settings(shop, sites={"HARBOUR": SiteSettings(collect=True)})
+    # One with figures of the item or of others, one of the settings, and one of a partner's.
+    for number, place in (("P3", "STORE"), ("P4", "OTHER"), ("P5", "HARBOUR"), ("P6", f"{meyer.id}|YARD")):
+        assert shop.do(customer_orders.capture, pick_up(number, place)).findings == []
+
+
+def test_what_was_unknown_goes_on_when_it_is_known(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 20, "STORE")
+    place, item = in_doubt(shop, "P1", "S9"), capture(shop, an_order("P2", 1, lines=(an_item("4012345000047"),)))
+    settings(shop, sites={"S9": SiteSettings(kind="store", collect=True)})
+    put(shop, 5, "STORE", "4012345000047")
+    settle(shop)
+    assert {state(shop, one).state for one in (place, item)} == {"human"}
+    shop.clock.move(minutes=shop.ctx.settings.orchestration.retry_minutes, seconds=1)
+    settle(shop)
+    assert {state(shop, one).state for one in (place, item)} == {"active"}
+    assert balanced(shop, place) == {"ordered": 2, "live": 2}
+    assert balanced(shop, item) == {"ordered": 1, "live": 1}
+
+
+def an_item(gtin: str, line_id: str = "1") -> CustomerLine:
+    return CustomerLine(line_id=line_id, item=ItemRef(gtin=gtin), quantity=Quantity(Decimal(1), "C62"))
+
+
+def test_an_order_in_doubt_is_corrected_by_its_channel(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 20, "STORE")
+    order_id = in_doubt(shop, "P1", "STROE")
+    many = replace(pick_up("P1", "SOTRE"), lines=(*pick_up("P1", "SOTRE").lines, an_item("4012345000047", "2")))
+    still = shop.do(customer_orders.capture, many)
+    assert (still.state, still.customer_order_id) == ("captured", order_id)
+    assert [one.rule for one in still.findings] == ["unknown-item", "unknown-location"]
+    bad = shop.do(customer_orders.capture, pick_up("P1", "STORE", 0))
+    assert bad.state == "refused"
+    done = shop.do(customer_orders.capture, pick_up("P1", "STORE", 3))
+    assert (done.state, done.customer_order_id, done.findings) == ("captured", order_id, [])
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 4, "live": 3, "cancelled": 1}
+    assert {(p.location, p.mode) for p in pieces(shop, order_id)} == {("STORE", "collect")}
+    # Now that it is sourced, other content is asked for as a change.
+    assert shop.do(customer_orders.capture, pick_up("P1", "STORE", 3)).state == "duplicate"
+    assert shop.do(customer_orders.capture, pick_up("P1", "STORE", 4)).state == "refused"
 
 
 @pytest.mark.parametrize("left", [0, 4])

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from node import wire
 from node.app.context import Context
 from node.app.documents.identity import UNDERSTANDS, same_content
+from node.app.fulfilment import doubts
 from node.app.fulfilment.internal import own_usage
 from node.app.links.outbox import SALT_BYTES, priority_of
-from node.app.sourcing import carriers
-from node.app.sourcing.site_facts import site_settings
 from node.app.stock.demand import Demand, note_demand, region_of
 from node.core import link, validation
 from node.core.customer_order import dates_of, next_occurrence
@@ -24,9 +23,10 @@ from node.core.document import header_of
 from node.core.document.common import ItemRef, PersonalData, Usage
 from node.core.document.customer import CustomerLine, CustomerOrder, CustomerOrderKind, Preference
 from node.core.finding import Finding
+from node.core.fulfilment import waits_in_doubt
 from node.core.item_key import GTIN_PREFIX, aliases, number_key
 from node.core.order_state import scaled
-from node.core.rows import DocumentRow, StockRow
+from node.core.rows import DocumentRow
 from node.errors import RefusedError
 from node.ports import Transaction
 
@@ -66,14 +66,22 @@ def capture(
     personal: PersonalData | None = None,
     origin: Origin | None = None,
 ) -> Captured:
-    """Take one customer order, once: the same number in the same channel again has no second effect."""
+    """Take one customer order, once: the same number in the same channel again has no second effect.
+
+    One that only waits for what is unknown in it to be cleared up is replaced by what corrects it.
+    """
     origin = origin or Origin()
     own = tx.partners.own().partner_id
     order, salt, body = _complete(tx, ctx, own, order, personal, origin)
     header = header_of(order)
     known = tx.customer_orders.find(order.channel, header.number)
     if known is not None:
-        return _again(tx, order, known)
+        again = _again(tx, order, known)
+        if again.state != "refused" or not waits_in_doubt(known, tx.customer_orders.pieces([known.customer_order_id])):
+            return again
+        before = tx.documents.get(known.document_id)
+        revision = max(header.revision, before.revision + 1 if before is not None else 0)
+        order = replace(order, header=replace(header, revision=revision))
     findings = validation.findings(
         order, sender=own, receiver=own, usage=header.usage.value, now=ctx.now(), understands=UNDERSTANDS
     )
@@ -81,25 +89,38 @@ def capture(
         return Captured("refused", None, findings)
     document_id = origin.document_id or _store(tx, ctx, own, order, salt, body)
     row = _row(tx, ctx, order, origin, document_id)
+    if known is not None:
+        row = row._replace(customer_order_id=known.customer_order_id, captured_at=known.captured_at)
     lines = [_line(own, row.customer_order_id, place, line, order) for place, line in enumerate(order.lines, 1)]
     lines = _under_gtins(tx, own, lines)
-    doubts = _doubts(tx, ctx, order, lines)
-    if row.state == "captured" and doubts:
-        row = row._replace(state="human", approved=0, next_at=None, reason="; ".join(one.text for one in doubts))
-    tx.customer_orders.add([row])
-    tx.customer_orders.put_lines(lines)
+    found = doubts.doubts(tx, ctx, row, lines)
     at = ctx.now_micros()
-    events = [ProcessEventRow(row.customer_order_id, None, "", "captured", 0, order.channel, at)]
-    events += [ProcessEventRow(row.customer_order_id, None, "", one.rule, 0, one.text, at) for one in doubts]
+    if row.state == "captured" and found:
+        row = doubts.doubtful(row, found, at + ctx.settings.orchestration.retry_minutes * 60 * SECOND)
+    if known is None:
+        tx.customer_orders.add([row])
+    else:
+        tx.customer_orders.put([row])
+        lines += _gone(tx.customer_orders.lines([row.customer_order_id]), lines)
+    tx.customer_orders.put_lines(lines)
+    event = "captured" if known is None else "corrected"
+    events = [ProcessEventRow(row.customer_order_id, None, "", event, 0, order.channel, at)]
+    events += [ProcessEventRow(row.customer_order_id, None, "", one.rule, 0, one.text, at) for one in found]
     tx.customer_orders.add_events(events)
-    if row.state != "template":
+    if row.state != "template" and known is None:
         if row.usage == Usage.PRODUCTION.value:
             day = ctx.now().date()
             region = region_of(row.country, row.postal_code)
             note_demand(tx, [Demand(line.item_key, region, day, line.quantity, line.unit) for line in lines])
         if row.customer:
             _remember(tx, row)
-    return Captured("captured", row.customer_order_id, doubts)
+    return Captured("captured", row.customer_order_id, found)
+
+
+def _gone(before: Sequence[CustomerLineRow], lines: Sequence[CustomerLineRow]) -> list[CustomerLineRow]:
+    """Lines that a corrected order has no more: nothing of them is wanted."""
+    names = {line.line_id for line in lines}
+    return [line._replace(cancelled=line.quantity) for line in before if line.line_id not in names]
 
 
 def _complete(
@@ -145,7 +166,9 @@ def _again(tx: Transaction, order: CustomerOrder, known: CustomerOrderRow) -> Ca
         return Captured("duplicate", known.customer_order_id)
     before = wire.decode_document(row.type, row.body)
     assert isinstance(before, CustomerOrder)
-    given = replace(order, header=replace(header_of(order), personal_sha256=header_of(before).personal_sha256))
+    kept = header_of(before)
+    header = replace(header_of(order), personal_sha256=kept.personal_sha256, revision=kept.revision)
+    given = replace(order, header=header)
     # What was filled in from the customer's record may differ by now.
     given = replace(
         given,
@@ -312,38 +335,6 @@ def _under_gtins(tx: Transaction, own: str, lines: list[CustomerLineRow]) -> lis
         best = min([key, *sorted(keys)], key=lambda one: 0 if one in ours else 1 if one in theirs else 2)
         found[key] = best if best in ours or best in theirs else min(keys)
     return [line._replace(item_key=found.get(line.item_key, line.item_key)) for line in lines]
-
-
-def _doubts(tx: Transaction, ctx: Context, order: CustomerOrder, lines: Sequence[CustomerLineRow]) -> list[Finding]:
-    """What a human must clear up before anything is promised."""
-    found = []
-    keys = sorted({line.item_key for line in lines})
-    figures = tx.stock.figures(keys)
-    known = {row.item_key for row in figures}
-    known |= {row.alias for row in tx.stock.aliases(keys)} | {row.item_key for row in tx.offers.offers(keys)}
-    for place, line in enumerate(lines):
-        if line.item_key not in known and not any(one.parent_line == line.line_id for one in lines):
-            name = line.gtin or line.seller_number or line.buyer_number or line.description
-            text = f"line {line.line_id}: neither we nor any partner knows an item {name!r}"
-            found.append(Finding("unknown-item", f"lines[{place}].item", text))
-    if order.collect_at and not _is_place(ctx, order.collect_at, figures):
-        text = f"nobody knows the place {order.collect_at!r}: it is none of our sites, and has no figures of the item"
-        found.append(Finding("unknown-location", "collect_at", text))
-    table, _ = carriers.places(ctx.settings)
-    if order.postal_code and order.country in table.by_country:
-        # Where no place of a country is known, a code that is not either says nothing.
-        unknown = table.finding(order.country, order.postal_code, "postal_code")
-        if unknown is not None:
-            found.append(unknown)
-    return found
-
-
-def _is_place(ctx: Context, location: str, figures: Sequence[StockRow]) -> bool:
-    """Whether goods can be collected there; a company that lists none of its sites may use any name for one."""
-    listed = any("|" not in name for name in ctx.settings.sites)
-    return (
-        not listed or site_settings(ctx, "", location) is not None or any(row.location == location for row in figures)
-    )
 
 
 def _remember(tx: Transaction, row: CustomerOrderRow) -> None:

@@ -17,6 +17,7 @@ from node.app.fulfilment import collection, onward
 from node.app.fulfilment import orchestration_documents as documents
 from node.app.fulfilment.chain import tell_origin
 from node.app.fulfilment.disrupted_pieces import with_notices
+from node.app.fulfilment.doubts import cleared_up
 from node.app.fulfilment.notices import notice, notice_rows, supply_changed
 from node.app.fulfilment.orchestration_facts import facts_of
 from node.app.fulfilment.taking_apart import take_apart
@@ -129,6 +130,7 @@ def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
         late_elsewhere=settings.on_disruption == "elsewhere",
         later_elsewhere=settings.partner_back_orders == "elsewhere",
         answer_seconds=settings.order_answer_hours * 3600,
+        doubt_seconds=settings.retry_minutes * 60,
         delivered_seconds=settings.delivered_days * 86_400,
     )
 
@@ -164,6 +166,7 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
     """Absorb what happened, perform what is due, and say whether sources must be found."""
     state = read_state(tx, customer_order_id)
     now, policy = ctx.now_micros(), policy_of(ctx, state.order)
+    state.order = cleared_up(tx, ctx, state.order, list(state.lines.values()), state.pieces)
     source = None
     for _ in range(ROUNDS_MAX):
         state.facts = with_notices(tx, ctx, state.order, state.lines, state.pieces.values(), state.facts)
@@ -180,7 +183,8 @@ def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
         source = next((step for step in steps if isinstance(step, fulfilment.Source)), None)
         apart = take_apart(tx, ctx, state.lines, source.lines if source is not None else {})
         for one in apart.findings:
-            state.tell(now, one.rule, None, 0, one.text)
+            if one.text not in state.order.reason:
+                state.tell(now, one.rule, None, 0, one.text)
         if apart.lines:
             for line in apart.lines:
                 state.put_line(line)
