@@ -125,6 +125,9 @@ class CustomerOrderStatements:
             ),
             *("now", "order_ids", "before"),
         )
+        self.any_back_ordered = sql(
+            only_first(sa.select(_P.customer_order_id).where(_P.state == word("back_ordered"))), "limit"
+        )
         self.back_ordered = sql(
             sa.select(CUSTOMER_ORDER)
             .where(
@@ -301,7 +304,7 @@ class CustomerOrders:
 
     def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
         """Orders that wait for one of these items: the most urgent first, then the oldest."""
-        if not item_keys:
+        if not item_keys or not self._session.values(self._sql.any_back_ordered, 1):
             return []
         return self._session.all(CustomerOrderRow._make, self._sql.back_ordered, json.dumps([*item_keys]))
 

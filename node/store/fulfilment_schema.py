@@ -110,6 +110,7 @@ RESERVATION = table(
         name="held",
     ),
     index("ix_reservation_item", "item_key", "location", where="held > 0"),
+    index("ix_reservation_covered", "item_key", where="covered > 0"),
     index("ix_reservation_asked", "item_key", "at", where=f"role = 'requester' AND ({RESERVATION_ASKED})"),
     index("ix_reservation_due", "expires_at", where=RESERVATION_OPEN),
     index("ix_reservation_partner", "partner_id", "item_key", where=RESERVATION_LIVE),

@@ -73,7 +73,9 @@ class ReservationStatements:
             ),
             *("of", "now"),
         )
-        self.covered = sql(every.where(counts, items, _R.covered > sa.literal_column("0")), "item_keys")
+        covered = _R.covered > sa.literal_column("0")
+        self.any_covered = sql(only_first(sa.select(_R.item_key).where(covered)), "limit")
+        self.covered = sql(every.where(counts, items, covered), "item_keys")
         self.forgettable = sql(
             only_first(every.where(done, _R.at < parameter("before")).order_by(_R.at)), "before", "limit"
         )
@@ -210,6 +212,8 @@ class Reservations:
 
     def covered(self, item_keys: Sequence[str]) -> list[ReservationRow]:
         """What orders took up of these items, and our ERP's coming figures take off themselves."""
+        if not self._session.values(self._sql.any_covered, 1):
+            return []
         return self._all(self._sql.covered, json.dumps([*item_keys]))
 
     def search(

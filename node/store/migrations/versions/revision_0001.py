@@ -314,6 +314,7 @@ def _reservations() -> None:
         held=f"held = 0 OR ((role = 'grantor' OR role = 'own') AND (state = 'confirmed' OR {live}))",
     )
     _index("ix_reservation_item", "reservation", "item_key location", "held > 0")
+    _index("ix_reservation_covered", "reservation", "item_key", "covered > 0")
     _index(
         "ix_reservation_asked",
         "reservation",
