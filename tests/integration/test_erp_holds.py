@@ -266,6 +266,36 @@ def test_the_erp_learns_of_a_longer_hold(buyer: Company, seller: Company, rig: H
     assert rig.free("BEAR", "DC1") == 4
 
 
+def test_a_part_given_back_is_free_here_at_once_and_in_the_erp_when_the_hold_ends(
+    buyer: Company, seller: Company, rig: HoldingRig, erp: SqlAdapter
+) -> None:
+    (row,) = ask(buyer, seller, wanted(6))
+    tell(seller, erp, buyer)
+    buyer.do(reservations.release_part, row.reservation_id, 2 * PIECE)
+    connect(buyer, seller)
+    assert tell(seller, erp) == 0
+    assert (free(seller), rig.free("BEAR", "DC1")) == (6, 4)
+    give(buyer, seller, order("PO-1", 4, row.reservation_id))
+    handover = seller.read(lambda tx: tx.handovers.due(seller.ctx.now_micros(), ["Order"], "TEST", 0, 10))[0]
+    seller.store.write(lambda tx: tx.handovers.put(handover._replace(state="posted", reference="SO-1")))
+    both_move(buyer, seller, seconds=5)
+    tell(seller, erp)
+    assert (free(seller), rig.free("BEAR", "DC1")) == (6, 6)
+
+
+def test_a_part_given_back_while_the_erp_thinks_is_granted_less(
+    buyer: Company, seller: Company, rig: HoldingRig, erp: SqlAdapter
+) -> None:
+    (row,) = ask(buyer, seller, wanted(6))
+    buyer.do(reservations.release_part, row.reservation_id, 2 * PIECE)
+    connect(buyer, seller)
+    assert states(buyer, seller, row) == ("requested", "pending")
+    tell(seller, erp, buyer)
+    assert states(buyer, seller, row) == ("granted", "granted")
+    assert [held(one, row.reservation_id).granted for one in (buyer, seller)] == [4 * PIECE] * 2
+    assert free(seller) == 6
+
+
 def test_an_order_turns_the_hold_into_its_own_once_the_erp_has_it(
     buyer: Company, seller: Company, rig: HoldingRig, erp: SqlAdapter
 ) -> None:
