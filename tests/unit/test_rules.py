@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,40 @@ def test_strategies_follow_one_another_and_limits_reach_the_policy() -> None:
 def test_a_sort_without_cost_puts_it_last() -> None:
     made = sorted_weights(["speed", "parcels"])
     assert (made.speed, made.parcels, made.cost, made.vicinity, made.risk) == (D(1_000_000), D(1000), D(1), D(0), D(1))
+
+
+@pytest.mark.parametrize(
+    "goals",
+    [
+        ["parcels", "cost"],
+        ["parcels"],
+        ["vicinity", "speed", "cost"],
+        ["cost", "parcels"],
+        ["preference", "parcels", "speed", "vicinity", "risk"],
+    ],
+)
+def test_no_goal_of_a_sort_is_met_best_by_sending_nothing(goals: list[str]) -> None:
+    """A parcel or 1,000 km outweighed what stays open, so that orders were back-ordered beside full shelves."""
+    (policy,) = policies(rules(BASE + f"sort = {goals}".replace("'", '"')), FACTS, SOURCES)
+    supplies = [
+        Supply(source_id=one.source_id, item_key="A", on=TODAY, quantity=D(9), unit_cost=D(50)) for one in SOURCES
+    ]
+    services = [
+        Service(source_id=one.source_id, order_id="1", carrier="c", transit_days=9, cost_fixed=D(70)) for one in SOURCES
+    ]
+    line = DemandLine(line_id="1", item_key="A", quantity=D(1))
+    order = OrderDemand(order_id="1", policy=policy, lines=(line,))
+    problem = Problem(
+        today=TODAY,
+        orders=(order,),
+        sources=tuple(SOURCES),
+        supplies=tuple(supplies),
+        services=tuple(services),
+    )
+    plan = solve(problem)
+    assert (sum(one.quantity for one in plan.assignments), plan.unfilled) == (1, ())
+    ranked = [getattr(policy.weights, goal) for goal in [*goals, *(["cost"] if "cost" not in goals else [])]]
+    assert all(one >= 30 * other for one, other in pairwise(ranked))
 
 
 def test_the_customers_wishes_count() -> None:

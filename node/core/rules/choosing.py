@@ -20,6 +20,7 @@ from node.core.rules.values import (
     Strategy,
 )
 from node.core.sharing import matches
+from node.core.sourcing.limits import LIMIT
 from node.core.sourcing.problem import OrderDemand, Policy, Source, Weights
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
 
 SORT_STEP = Decimal(1_000)
 """By how much an earlier goal of a sort outweighs the next one: 100 km, a day, a parcel against so much money."""
+SORT_MAX = Decimal(10) ** 9
+"""The highest weight of a goal in a sort; steps are smaller where so many come before cost that it would be passed."""
 
 HURRY = Decimal(5)
 """What a day is worth, for each line, to a customer who asked for the fastest way."""
@@ -110,9 +113,10 @@ def policies(rule_set: RuleSet, facts: OrderFacts, sources: Sequence[Source]) ->
 def _policy(rule: Rule, one: Strategy, facts: OrderFacts, sources: Sequence[Source], *, follows: bool) -> Policy:
     allowed = frozenset(source.source_id for source in sources if not why_not(one.filters, facts, source))
     action = one.on_failure if one.on_failure in FAILURE_ACTIONS else "human"
+    weights = sorted_weights(one.sort) if one.sort else one.weights
     return Policy(
         strategy=f"{rule.name}/{one.name}",
-        weights=_wished(sorted_weights(one.sort) if one.sort else one.weights, facts),
+        weights=_wished(weights, facts),
         split_orders_max=1 if facts.no_split else one.split_orders_max,
         split_lines=one.split_lines and not facts.no_split,
         allowed=None if len(allowed) == len({source.source_id for source in sources}) else allowed,
@@ -120,12 +124,20 @@ def _policy(rule: Rule, one: Strategy, facts: OrderFacts, sources: Sequence[Sour
         late_per_day=one.late_per_day,
         distance_max_km=one.filters.distance_max_km,
         arrive_by_hard=one.arrive_by_hard,
-        unfilled_cost=one.unfilled_cost,
+        unfilled_cost=_unfilled(one, weights),
         complete=one.complete,
         on_failure=(NEXT_STRATEGY if follows else action,),
         split_cost=one.split_cost,
         age_half_seconds=one.age_half_seconds,
     )
+
+
+def _unfilled(one: Strategy, weights: Weights) -> Decimal:
+    """What an open unit costs. In a sort it comes before every goal: nothing sent is the fewest parcels of all."""
+    if not one.sort:
+        return one.unfilled_cost
+    goals = (weights.cost, weights.speed, weights.vicinity, weights.parcels, weights.preference, weights.risk)
+    return min(one.unfilled_cost * max(goals), LIMIT)
 
 
 def _wished(weights: Weights, facts: OrderFacts) -> Weights:
@@ -141,11 +153,15 @@ def sorted_weights(sort: Sequence[str]) -> Weights:
     """Goals in order of importance as weights: each outweighs the next by SORT_STEP, money counts plainly.
 
     Cost comes last where it is not named. What comes before it is worth SORT_STEP units of money and more, what comes
-    after it a thousandth and less, so that it only decides between offers that cost the same.
+    after it a thousandth and less, so that it only decides between offers that cost the same. With more than three
+    goals before cost the steps are smaller.
     """
     order = [*sort, *(["cost"] if "cost" not in sort else [])]
     pivot = order.index("cost")
-    values = {goal: SORT_STEP ** (pivot - place) for place, goal in enumerate(order)}
+    step = SORT_STEP
+    while step**pivot > SORT_MAX:
+        step = (step / 2).to_integral_value()
+    values = {goal: step ** (pivot - place) for place, goal in enumerate(order)}
     return Weights(**{"risk": _ONE, **values})
 
 
