@@ -32,6 +32,7 @@ __all__ = [
     "Change",
     "Fields",
     "Finding",
+    "HearsRefusals",
     "Hold",
     "HoldAnswer",
     "PullBatch",
@@ -235,6 +236,18 @@ class HoldAnswer:
 
     reference: str = ""
     refused: str = ""
+
+
+@runtime_checkable
+class HearsRefusals(Protocol):
+    """What an adapter offers beside `Adapter` when it can show in its system what the node could not send."""
+
+    def hear_refusals(self, refused: Sequence[Finding]) -> None:
+        """All that stands refused now, told before each pull: `source` is the change's origin, `row` its key.
+
+        A warning is one that is tried again by itself.
+        """
+        ...
 
 
 @runtime_checkable

@@ -70,7 +70,7 @@ class FilesAdapter(StagedAdapter):
         return super().forget(before) + self._inbox.forget(before)
 
     def _put_away(self, after: int) -> None:
-        self._inbox.put_away(after)
+        self._inbox.put_away(after, self.refused)
 
     def _take_in(self, view: View) -> None:
         feeds = [feed for feed in view.feeds if isinstance(feed, MappedFeed) and feed.mapping.source == "files"]

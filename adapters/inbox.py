@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
@@ -160,8 +160,11 @@ class Inbox:
             return False
         return (stat.st_size, stat.st_mtime_ns) == (item.size, item.mtime)
 
-    def put_away(self, after: int) -> None:
+    def put_away(self, after: int, refused: Sequence[Finding] = ()) -> None:
         """Move every file whose numbers the cursor `after` covers, with its findings beside it.
+
+        `refused` are the documents that the node could not send, as `HearsRefusals` has them; those of the file's own
+        numbers are findings of the file too.
 
         A file that cannot be moved, or was written again meanwhile, stays for the next time.
         """
@@ -176,10 +179,18 @@ class Inbox:
                     findings = self._staging.findings(
                         "source = :name AND seq > :first AND seq <= :last", {"name": name, "first": first, "last": last}
                     )
-                    self._move(picked, state, findings)
+                    self._move(picked, state, [*findings, *self._refused(name, first, last, refused)])
             except OSError:
                 continue
             self._staging.connection.execute("DELETE FROM hansa_files WHERE name = ?", (name,))
+
+    def _refused(self, name: str, first: int, last: int, refused: Sequence[Finding]) -> Iterator[Finding]:
+        statement = "SELECT key FROM hansa_documents WHERE seq > ? AND seq <= ?"
+        keys = {key for (key,) in self._staging.connection.execute(statement, (first, last))} if refused else set()
+        for one in refused:
+            if one.row in keys and one.source.startswith(f"{name} row"):
+                rows = one.source.removeprefix(f"{name} row").removeprefix("s").strip()
+                yield replace(one, source=name, row=rows)
 
     def forget(self, before: datetime) -> int:
         """Delete what was put away into ``processed`` and ``rejected`` before this instant; how many files.

@@ -74,7 +74,7 @@ class JsonLinesAdapter(StagedAdapter):
         return super().forget(before) + self._inbox.forget(before)
 
     def _put_away(self, after: int) -> None:
-        self._inbox.put_away(after)
+        self._inbox.put_away(after, self.refused)
 
     def _take_in(self, view: View) -> None:
         inbox = self._inbox.with_staging(view.staging)

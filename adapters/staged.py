@@ -58,6 +58,7 @@ class StagedAdapter:
         self.start_from = _day(self.settings.get("start_from", ""))
         self._staging: Staging | None = None
         self._view: View | None = None
+        self.refused: Sequence[Finding] = ()
         self.mappings = [load_mapping(home / path, self._query) for path in self._mapping_paths()]
         names = [pull.name for file in self.mappings for pull in file.pulls]
         double = next((name for name in names if names.count(name) > 1), None)
@@ -106,6 +107,10 @@ class StagedAdapter:
         self._refresh(view)
         self._put_away(after)
         yield from view.puller.offer(after)
+
+    def hear_refusals(self, refused: Sequence[Finding]) -> None:
+        """As `HearsRefusals.hear_refusals`."""
+        self.refused = refused
 
     def preview(self) -> Iterator[PullBatch]:
         """As `Adapter.preview`, on a copy of staging."""

@@ -149,6 +149,25 @@ def test_an_order_is_not_sent_without_a_line_that_lacks_its_number(example: Path
     adapter.close()
 
 
+def test_a_file_is_rejected_by_what_could_not_be_sent_of_it_alone(example: Path) -> None:
+    """Not by what stands refused of a file that had its name before, and not by what is tried again by itself."""
+    adapter = make(example)
+    line = "{};10;70001;24.11.2026 08:15;4012345000009;NB;EUR;01.12.2026;A-100;x;1;ST;1,00\n"
+    cursor = None
+    for day, (warning, folder) in enumerate(((False, "rejected"), (False, "processed"), (True, "processed"))):
+        drop(example, "orders.csv", HEAD + line.format(day))
+        batches = pull_all(adapter, cursor)
+        cursor = batches[-1].cursor
+        refused = Finding("quantity", "lines[0]", "no", "orders.csv row 2", "0" if day < 2 else "2", warning=warning)
+        adapter.hear_refusals([refused])
+        assert list(adapter.pull(cursor)) == []
+        left = {path.name for path in (example / "x" / folder).iterdir()}
+        assert "orders.csv" in left
+        for path in (example / "x" / folder).iterdir():
+            path.unlink()
+    adapter.close()
+
+
 def test_a_corrected_file_sends_only_what_was_missing(example: Path) -> None:
     adapter = make(example)
     good = "1;10;70001;24.11.2026 08:15;4012345000009;NB;EUR;01.12.2026;A-100;x;1;ST;1,00\n"

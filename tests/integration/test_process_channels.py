@@ -101,6 +101,11 @@ def test_orders_come_from_the_shops_own_systems(
         adapter.close()
     assert sum(one.documents for one in pulls) == 1
     assert shop.read(refusals.kept, "shop")[0].findings[0].rule == "quantity"
+    if make is files:  # whoever dropped the file reads there what the node did not take
+        (findings,) = (home / "x" / "rejected").glob("*.findings.csv")
+        with findings.open(encoding="utf-8-sig", newline="") as stream:
+            (told,) = csv.DictReader(stream, delimiter=";")
+        assert (told["row"], told["field"], told["rule"]) == ("4", "lines[0].quantity", "quantity")
     (row,) = shop.read(lambda tx: tx.customer_orders.search(limit=9))
     assert (row.number, row.channel, row.customer, row.postal_code) == ("W1", "web", "cust-1", "20457")
     personal = shop.read(lambda tx: customer_orders.personal_of(tx, row))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from adapters.base import Adapter, Change, PullBatch, StockColumns
+from adapters.base import Adapter, Change, HearsRefusals, PullBatch, StockColumns
 from adapters.base import Finding as RowFinding
 from node import stock_wire, wire
 from node.app.context import Context
@@ -88,6 +88,9 @@ def pull_once(
         part = PullBatch(cursor="", changes=again)
         store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
 
+    if isinstance(adapter, HearsRefusals):
+        adapter.hear_refusals(store.read(lambda tx: _standing(tx, settings.name)))
+
     def take(batch: PullBatch) -> None:
         for part in _parts(batch):
             store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
@@ -102,6 +105,15 @@ def pull_once(
         if stored is not None:
             stored.result()
     return pulled
+
+
+def _standing(tx: Transaction, name: str) -> list[RowFinding]:
+    """What is kept for a system and could not be sent, for the adapter that shows it there."""
+    return [
+        RowFinding(found.rule, found.path, found.text, one.change.origin, one.change.key, warning=one.may_pass)
+        for one in refusals.kept(tx, name)
+        for found in one.findings
+    ]
 
 
 def _parts(batch: PullBatch) -> Iterator[PullBatch]:
