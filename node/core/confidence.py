@@ -30,10 +30,12 @@ __all__ = [
     "Record",
     "added",
     "added_days",
+    "aged",
     "confidence",
     "decayed",
     "lead_times",
     "record",
+    "word",
 ]
 
 MEASURES = ("figure_fresh", "hold_granted", "line_accepted", "delivered_on_time", "despatch_complete")
@@ -80,7 +82,7 @@ class Record:
 
     def rate(self, measure: str) -> Rate:
         """The measure's rate; the prior's where nothing was seen."""
-        return self.rates.get(measure) or Rate(_mean(_prior(self.partner_id), 0, 0))
+        return self.rates.get(measure) or (_UNSEEN if self.partner_id else _UNSEEN_OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,9 @@ def _mean(prior: tuple[Decimal, Decimal], good: int, bad: int) -> Decimal:
     """The mean of the Beta posterior; weights are scaled."""
     up = prior[0] * _ONE + good
     return (up / (up + prior[1] * _ONE + bad)).quantize(_SHOWN, ROUND_FLOOR)
+
+
+_UNSEEN, _UNSEEN_OWN = Rate(_mean(_PRIOR, 0, 0)), Rate(_mean(_OWN_PRIOR, 0, 0))
 
 
 def decayed(weight: int, since: int, now: int) -> int:
@@ -151,10 +156,19 @@ def record(partner_id: str, rows: Iterable[PartnerMeasureRow], now: int) -> Reco
 
 def confidence(known: Record, age_seconds: int, half_life_hours: int = FIGURE_HALF_LIFE_HOURS) -> Decimal:
     """How likely it is, 0 to 1, that what a figure of this age shows will be there, be granted and come in time."""
+    return aged(word(known), age_seconds, half_life_hours)
+
+
+def word(known: Record) -> Decimal:
+    """The same of a figure that is told now, unrounded: what the record alone says."""
     granted = min(known.rate("hold_granted").mean, known.rate("line_accepted").mean)
-    word = known.rate("figure_fresh").mean * granted * known.rate("delivered_on_time").mean
+    return known.rate("figure_fresh").mean * granted * known.rate("delivered_on_time").mean
+
+
+def aged(sure: Decimal, age_seconds: int, half_life_hours: int = FIGURE_HALF_LIFE_HOURS) -> Decimal:
+    """What is left of a `word` at an age."""
     still = Decimal(2.0 ** (-max(0, age_seconds) / (half_life_hours * 3600)))
-    return (word * still).quantize(_SHOWN, ROUND_FLOOR)
+    return (sure * still).quantize(_SHOWN, ROUND_FLOOR)
 
 
 def lead_times(rows: Sequence[LeadTimeRow], partner_id: str, stage: str, now: int) -> LeadTimes | None:

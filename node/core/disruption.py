@@ -15,7 +15,6 @@ of them together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -84,7 +83,7 @@ def disrupted(positions: Sequence[Position], rows: Sequence[DisruptionRow], toda
         else:
             for place, cap in zip(places, _caps([found[place] for place in places], row), strict=True):
                 one = found[place]
-                found[place] = replace(one, caps=(*one.caps, cap), notes=(*one.notes, text(row)))
+                found[place] = one._replace(caps=(*one.caps, cap), notes=(*one.notes, text(row)))
     return found
 
 
@@ -96,7 +95,7 @@ def _delayed(position: Position, row: DisruptionRow) -> Position:
         else one
         for one in position.expected
     )
-    return replace(position, expected=expected, notes=(*position.notes, text(row)))
+    return position._replace(expected=expected, notes=(*position.notes, text(row)))
 
 
 def _caps(positions: Sequence[Position], row: DisruptionRow) -> list[Cap]:

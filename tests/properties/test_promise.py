@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -35,6 +34,14 @@ positions = st.builds(
     safety=amounts,
     expected=st.lists(coming, max_size=4).map(tuple),
     owed=st.lists(coming, max_size=4).map(tuple),
+    caps=st.just(()),
+    figure=st.just("EXACT"),
+    as_of=st.just(0),
+    age_seconds=st.just(0),
+    basis=st.just("UNSPECIFIED"),
+    confidence=st.just(Decimal(1)),
+    lots=st.just(()),
+    notes=st.just(()),
 )
 
 
@@ -52,7 +59,7 @@ def test_a_promise_eats_no_other(position: Position, ahead: int, wanted: int) ->
     """Whatever is promised for a day, the balance afterwards is nowhere below what it was or zero (look-ahead)."""
     on = TODAY + timedelta(days=ahead)
     quantity = min(Decimal(wanted), at(steps(position, TODAY), on))
-    after = replace(position, owed=(*position.owed, Coming(quantity, on)))
+    after = position._replace(owed=(*position.owed, Coming(quantity, on)))
     for day in range(61):
         then = TODAY + timedelta(days=day)
         before_balance, after_balance = balance(position, then), balance(after, then)
@@ -79,13 +86,13 @@ def test_all_that_is_promised_one_after_the_other_is_there(
     for ahead, most in ((first, Decimal(wanted)), (second, Decimal(10**9))):
         on = TODAY + timedelta(days=ahead)
         taken = min(most, at(steps(position, TODAY), on))
-        position = replace(position, owed=(*position.owed, Coming(taken, on)))
+        position = position._replace(owed=(*position.owed, Coming(taken, on)))
     assert min(balance(position, TODAY + timedelta(days=day)) for day in range(61)) >= 0
 
 
 @given(positions, amounts)
 def test_more_safety_stock_never_promises_more(position: Position, more: Decimal) -> None:
-    kept = replace(position, safety=position.safety + more)
+    kept = position._replace(safety=position.safety + more)
     for day in range(0, 61, 5):
         on = TODAY + timedelta(days=day)
         assert at(steps(kept, TODAY), on) <= at(steps(position, TODAY), on)

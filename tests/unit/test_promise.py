@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -37,30 +36,28 @@ def may(day: int) -> date:
 
 
 def position(available: int, **more: object) -> Position:
-    return replace(
-        Position(partner_id="", location="DC", item_key="k", unit="C62", available=Decimal(available)),
-        **more,  # type: ignore[arg-type]
-    )
+    made = Position(partner_id="", location="DC", item_key="k", unit="C62", available=Decimal(available))
+    return made._replace(**more)  # type: ignore[arg-type]
 
 
 def test_what_is_bound_or_kept_is_not_promised() -> None:
     one = position(20, reserved=Decimal(3), allocated=Decimal(4), safety=Decimal(5))
     assert steps(one, TODAY) == (Step(TODAY, Decimal(8)),)
-    short = replace(one, safety=Decimal(50), expected=(Coming(Decimal(100), may(9)),))
+    short = one._replace(safety=Decimal(50), expected=(Coming(Decimal(100), may(9)),))
     assert steps(short, TODAY) == (Step(may(9), Decimal(63)),)
 
 
 def test_on_hand_stands_where_nothing_else_is_told() -> None:
     one = Position(partner_id="", location="DC", item_key="k", unit="C62", on_hand=Decimal(7))
     assert steps(one, TODAY) == (Step(TODAY, Decimal(7)),)
-    assert steps(replace(one, available=Decimal(2)), TODAY) == (Step(TODAY, Decimal(2)),)
+    assert steps(one._replace(available=Decimal(2)), TODAY) == (Step(TODAY, Decimal(2)),)
 
 
 def test_what_is_promised_for_later_is_not_given_away_today() -> None:
     one = position(10, expected=(Coming(Decimal(5), may(10)),), owed=(Coming(Decimal(12), may(12)),))
     assert at(steps(one, TODAY), TODAY) == 3
     assert at(steps(one, TODAY), may(31)) == 3
-    more = replace(one, expected=(*one.expected, Coming(Decimal(20), may(20))))
+    more = one._replace(expected=(*one.expected, Coming(Decimal(20), may(20))))
     assert steps(more, TODAY) == (Step(TODAY, Decimal(3)), Step(may(20), Decimal(23)))
 
 

@@ -11,6 +11,7 @@ from node.app.fulfilment.merging import merge_due
 from node.app.fulfilment.orchestration import Looked, look
 from node.app.sourcing.planner import Choice, choose
 from node.app.sourcing.planning import take_up
+from node.app.stock.known_stock import Trading, trading
 from node.errors import UnavailableError
 from node.ports import Store, Transaction
 
@@ -46,8 +47,10 @@ def advance(store: Store, ctx: Context, limit: int = AT_ONCE) -> Advanced:
             done.wake |= one.wake
             if one.source is not None:
                 to_source.append((customer_order_id, bool(one.source.waiting)))
+    # Whom we trade with is read once for all of them: it changes slowly. What is free is read for each group anew.
+    trade = store.read(lambda tx: trading(tx, ctx)) if to_source else None
     for group in _groups(ctx, to_source):
-        done.wake |= _source(store, ctx, group)
+        done.wake |= _source(store, ctx, group, trade)
         done.sourced += len(group)
     return done
 
@@ -97,10 +100,10 @@ def _groups(ctx: Context, to_source: Sequence[tuple[int, bool]]) -> list[list[in
     return groups
 
 
-def _source(store: Store, ctx: Context, ids: Sequence[int]) -> set[str]:
+def _source(store: Store, ctx: Context, ids: Sequence[int], trade: Trading | None) -> set[str]:
     """Choose sources for a group, and take the choice up in one transaction."""
     try:
-        choices = choose(store, ctx, ids)
+        choices = choose(store, ctx, ids, trade)
     except UnavailableError:
         raise
     except Exception as error:

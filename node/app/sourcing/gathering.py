@@ -17,7 +17,7 @@ from node.app.sourcing import carriers
 from node.app.sourcing import scarcity as scarce
 from node.app.sourcing.site_facts import Sites
 from node.app.stock import prices
-from node.app.stock.known_stock import Known, load
+from node.app.stock.known_stock import Known, Trading, load
 from node.app.stock.promising import offered
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow
 from node.core.decimals import from_scaled
@@ -25,7 +25,7 @@ from node.core.disruption import concerns, days_late, in_force_on
 from node.core.finding import Finding
 from node.core.item_key import GTIN_PREFIX
 from node.core.kits import open_groups
-from node.core.promise import Lot, Offer, lots_of
+from node.core.promise import Offer, lots_of
 from node.core.promise_rows import ItemPriceRow
 from node.core.rules import OrderFacts, RuleSet, facts_of, policies, preferences
 from node.core.sourcing.problem import DemandLine, OrderDemand, Policy, Problem, Service, Source, Supply
@@ -36,6 +36,7 @@ from node.ports import Transaction
 __all__ = ["Gathered", "Wanted", "gather"]
 
 ORDERS_MAX = 1_000
+_ZERO = Decimal(0)
 _ONE = Decimal(1)
 
 
@@ -75,10 +76,12 @@ def gather(
     scarcity: Mapping[tuple[str, str], Decimal] | None = None,
     gap: float = 0.0,
     seconds: float = 5.0,
+    trade: Trading | None = None,
 ) -> Gathered:
     """The problem of sourcing these orders together; order ids are their `customer_order_id` as text.
 
-    Without `scarcity`, the prices of scarce stock are those that were reckoned last.
+    Without `scarcity`, the prices of scarce stock are those that were reckoned last; without `trade`, whom we trade
+    with is read now.
 
     Quantities are in the unit of the item's first line. Raises RefusedError ``currencies`` when the orders are in
     several currencies, whose costs cannot be compared, and ``too-many`` for more than `ORDERS_MAX` orders.
@@ -87,12 +90,14 @@ def gather(
         raise RefusedError("orders in several currencies cannot be sourced together", code="currencies")
     if len(wanted) > ORDERS_MAX:
         raise RefusedError(f"{len(wanted)} orders at once; at most {ORDERS_MAX} can be sourced", code="too-many")
-    work = _Gathering(tx, ctx, wanted)
+    work = _Gathering(tx, ctx, wanted, trade)
     demands = [work.demand(one) for one in wanted]
     supplies, sources = work.supplies()
     if rule_set is not None:
         preferred = preferences(rule_set, sources)
-        sources = [replace(one, preferred=preferred[one.source_id]) for one in sources]
+        sources = [
+            one if not preferred[one.source_id] else replace(one, preferred=preferred[one.source_id]) for one in sources
+        ]
     freight = carriers.offers(tx, ctx, demands, sources)
     services = [one for one in freight.services if work.serves(one)]
     facts, chosen = _policies(rule_set, wanted, demands, sources, supplies, services)
@@ -169,24 +174,26 @@ def _without(policy: Policy, excluded: frozenset[str], sources: Sequence[Source]
 class _Gathering:
     """One problem in the making."""
 
-    def __init__(self, tx: Transaction, ctx: Context, wanted: Sequence[Wanted]) -> None:
+    def __init__(self, tx: Transaction, ctx: Context, wanted: Sequence[Wanted], trade: Trading | None) -> None:
         self._tx = tx
         self._ctx = ctx
         self._today = ctx.now().date()
         self._currency = wanted[0].order.currency if wanted else ""
         asked = list(dict.fromkeys(line.item_key for one in wanted for line, _ in one.lines))
-        self.known: Known = load(tx, ctx, asked, {one.order.customer_order_id for one in wanted})
+        self.known: Known = load(tx, ctx, asked, {one.order.customer_order_id for one in wanted}, trade)
         self.findings: list[Finding] = []
         self.items = self._one_name(asked)
         self._units: dict[str, str] = {}
         self._most: dict[str, Decimal] = {}
         self._price: dict[str, Decimal] = {}
         self._costs: dict[tuple[str, str, str], Decimal] = {}
-        self._sites = Sites(tx, ctx, self.known.partners, self.known.records, self.known.disruptions, self._currency)
+        self._sites = Sites(tx, ctx, self.known.trading, self.known.disruptions, self._currency)
         keys = sorted({key for item in self.items.values() for key in self.known.keys[item]})
-        self._prices: dict[str, list[ItemPriceRow]] = {}
+        self._prices: dict[str, dict[str, list[ItemPriceRow]]] = {}
+        """By item key and partner."""
         for row in tx.offers.prices(keys):
-            self._prices.setdefault(row.item_key, []).append(row)
+            self._prices.setdefault(row.item_key, {}).setdefault(row.partner_id, []).append(row)
+        self._sure: dict[tuple[Decimal, Decimal], Decimal] = {}
 
     def _one_name(self, asked: Sequence[str]) -> dict[str, str]:
         """Each item under the first of the names asked for that means the same, so that no stock is counted twice."""
@@ -264,19 +271,20 @@ class _Gathering:
     def supplies(self) -> tuple[list[Supply], list[Source]]:
         """Everything that places can promise of the items, and the places."""
         found: list[Supply] = []
-        places: dict[str, Source] = {}
+        places: dict[tuple[str, str], Source] = {}
         for item in dict.fromkeys(self.items.values()):
             if item not in self._units:
                 continue
             unit = self._units[item]
+            told = bool(self.known.offers.get(item))
             # What is made of components is sourced by those: `node.app.fulfilment.taking_apart`.
             for offer in offered(self.known, item, unit, self._today, made=False):
-                if not offer.steps or self._ended(item, offer.partner_id):
+                if not offer.steps or (told and self._ended(item, offer.partner_id)):
                     continue
-                source_id = f"{offer.partner_id}|{offer.location}"
-                if source_id not in places:
-                    places[source_id] = self._sites.source(offer.partner_id, offer.location)
-                found += self._of_offer(item, unit, offer, places[source_id])
+                place = (offer.partner_id, offer.location)
+                if place not in places:
+                    places[place] = self._sites.source(*place)
+                found += self._of_offer(item, unit, offer, places[place])
         return found, list(places.values())
 
     def _ended(self, item: str, partner_id: str) -> bool:
@@ -287,26 +295,29 @@ class _Gathering:
     def _of_offer(self, item: str, unit: str, offer: Offer, source: Source) -> list[Supply]:
         """One supply for each day on which the place can promise more."""
         cost = self._known_cost(item, unit, offer)
-        multiple, minimum = self._ordering(item, unit, offer)
-        later = self._later(item, offer)
-        sure = min(_ONE, offer.confidence / source.confidence) if source.confidence else offer.confidence
+        multiple, minimum, later = offer.multiple, _ZERO, 0
+        if self.known.offers.get(item):
+            multiple, minimum = self._ordering(item, unit, offer)
+        if self.known.offers.get(item) or self.known.disruptions:
+            later = self._later(item, offer)
+        sure = self._surely(offer.confidence, source.confidence)
         found: list[Supply] = []
-        before = Decimal(0)
+        before = _ZERO
         for step in offer.steps:
             fresh = step.quantity - before
             # What is there today lies in lots; what comes later has its life before it.
             there = bool(offer.lots) and step.on <= self._today
-            for lot in lots_of(offer.lots, fresh) if there else (Lot(fresh, None),):
+            for quantity, best_before_on in lots_of(offer.lots, fresh) if there else ((fresh, None),):
                 found.append(
                     Supply(
                         source_id=source.source_id,
                         item_key=item,
-                        quantity=lot.quantity,
+                        quantity=quantity,
                         on=step.on + timedelta(days=later) if later else step.on,
                         unit_cost=cost,
                         multiple=multiple,
                         minimum=minimum,
-                        best_before_on=lot.best_before_on,
+                        best_before_on=best_before_on,
                         confidence=sure,
                         age_seconds=offer.age_seconds,
                         basis=offer.basis,
@@ -316,10 +327,16 @@ class _Gathering:
             before = step.quantity
         return found
 
+    def _surely(self, figure: Decimal, source: Decimal) -> Decimal:
+        """What the figure adds to the doubt that there is about its place anyway."""
+        found = self._sure.get((figure, source))
+        if found is None:
+            found = min(_ONE, figure / source) if source else figure
+            self._sure[figure, source] = found
+        return found
+
     def _later(self, item: str, offer: Offer) -> int:
         """Days by which the item comes later from there than other goods: its own lead time, and notices of delay."""
-        if not self.known.disruptions and not self.known.offers.get(item):
-            return 0
         notices = [
             row
             for row in self.known.disruptions
@@ -335,7 +352,7 @@ class _Gathering:
 
     def _ordering(self, item: str, unit: str, offer: Offer) -> tuple[Decimal, Decimal]:
         """(multiple, minimum) of what is ordered there; our own goods come as they lie."""
-        multiple, minimum = offer.multiple, Decimal(0)
+        multiple, minimum = offer.multiple, _ZERO
         for row in self.known.offers.get(item, ()):
             if not offer.partner_id or row.partner_id != offer.partner_id:
                 continue
@@ -351,38 +368,42 @@ class _Gathering:
         """The cost, reckoned once for all places of a partner, and for each of ours where rules may tell them apart."""
         theirs = bool(offer.partner_id) or not self._ctx.settings.promising.costs
         place = (item, offer.partner_id, "" if theirs else offer.location)
-        if place not in self._costs:
-            self._costs[place] = self._cost(item, unit, offer)
-        return self._costs[place]
+        found = self._costs.get(place)
+        if found is None:
+            found = self._costs[place] = self._cost(item, unit, offer)
+        return found
 
     def _cost(self, item: str, unit: str, offer: Offer) -> Decimal:
         """What a unit costs us there; where nobody has told it, what may stand in, so that nothing seems to be free."""
         keys = self.known.keys[item]
         most = self._most.get(item, _ONE)
-        rows = [row for key in keys for row in self._prices.get(key, ())]
+        told = [self._prices[key] for key in keys if key in self._prices]
         factors = self.known.factors(item)
         # What a logistics partner keeps is ours: it sells nothing.
         theirs = bool(offer.partner_id) and self._sites.kind(offer.partner_id, offer.location) != "logistics"
         if theirs:
-            mine = [row for row in rows if row.partner_id == offer.partner_id]
+            mine = [row for one in told for row in one.get(offer.partner_id, ())]
             found = prices.unit_cost(mine, most, unit, self._today, factors, self._currency)
         else:
             found = prices.own_cost(self._ctx, _called(keys), offer.location, unit, factors, self._currency)
-            others = [row for row in rows if row.partner_id]
+            others = [row for one in told for partner_id, rows in one.items() if partner_id for row in rows]
             found = found or prices.unit_cost(others, most, unit, self._today, factors, self._currency)
         if found is not None:
             return found.amount
         if theirs:
             text = f"{offer.partner_id} has told no price of {item} in {self._currency or 'any currency'}"
             self.findings.append(Finding("no-price", f"{offer.partner_id}|{offer.location}", text))
-            return self._price[item] if item in self._price else self._dearest(item, unit, rows)
+            return self._price[item] if item in self._price else self._dearest(item, unit)
         return Decimal(0)
 
-    def _dearest(self, item: str, unit: str, rows: Sequence[ItemPriceRow]) -> Decimal:
+    def _dearest(self, item: str, unit: str) -> Decimal:
         """The highest cost that is known of the item anywhere; zero where none is."""
         factors, most = self.known.factors(item), self._most.get(item, _ONE)
-        each = [[row for row in rows if row.partner_id == one] for one in {row.partner_id for row in rows}]
-        found = [prices.unit_cost(one, most, unit, self._today, factors, self._currency) for one in each]
+        each: dict[str, list[ItemPriceRow]] = {}
+        for key in self.known.keys[item]:
+            for partner_id, rows in self._prices.get(key, {}).items():
+                each.setdefault(partner_id, []).extend(rows)
+        found = [prices.unit_cost(one, most, unit, self._today, factors, self._currency) for one in each.values()]
         places = {one.location for one in self.known.positions.get(item, ()) if not one.partner_id}
         names = _called(self.known.keys[item])
         found += [prices.own_cost(self._ctx, names, one, unit, factors, self._currency) for one in places]

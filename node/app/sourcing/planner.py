@@ -11,6 +11,7 @@ from typing import Any
 from node.app.context import Context
 from node.app.fulfilment.orchestration import State, open_units, read_state
 from node.app.sourcing import carriers, gathering
+from node.app.stock.known_stock import Trading
 from node.config.rules import rules_in_force
 from node.core.customer_rows import CustomerOrderRow
 from node.core.fulfilment import avoided
@@ -64,13 +65,18 @@ class Choice:
         return approval_needed(self.rule_set, facts, cost)
 
 
-def choose(store: Store, ctx: Context, customer_order_ids: Sequence[int]) -> list[Choice]:
-    """Choose for these orders together, those of each currency by themselves; orders with nothing open are left out."""
+def choose(store: Store, ctx: Context, customer_order_ids: Sequence[int], trade: Trading | None = None) -> list[Choice]:
+    """Choose for these orders together, those of each currency by themselves; orders with nothing open are left out.
+
+    `trade` is whom we trade with, where that was read before for many orders.
+    """
     rule_set, fault = rules_in_force(ctx.settings.home)
     if fault is not None:
         ctx.log.warning("the changed rules do not count: %s", fault.message)
-    currencies = store.read(lambda tx: _currencies(tx, customer_order_ids))
-    return [choice for ids in currencies.values() if (choice := _choose(store, ctx, ids, rule_set)) is not None]
+    groups = [list(customer_order_ids)]
+    if len(customer_order_ids) > 1:
+        groups = [*store.read(lambda tx: _currencies(tx, customer_order_ids)).values()]
+    return [choice for ids in groups if (choice := _choose(store, ctx, ids, rule_set, trade)) is not None]
 
 
 def _currencies(tx: Transaction, customer_order_ids: Sequence[int]) -> dict[str, list[int]]:
@@ -81,8 +87,8 @@ def _currencies(tx: Transaction, customer_order_ids: Sequence[int]) -> dict[str,
     return found
 
 
-def _choose(store: Store, ctx: Context, ids: Sequence[int], rule_set: RuleSet) -> Choice | None:
-    read = partial(_gather, ctx=ctx, ids=ids, rule_set=rule_set)
+def _choose(store: Store, ctx: Context, ids: Sequence[int], rule_set: RuleSet, trade: Trading | None) -> Choice | None:
+    read = partial(_gather, ctx=ctx, ids=ids, rule_set=rule_set, trade=trade)
     gathered = store.read(read)
     if gathered is None:
         return None
@@ -93,12 +99,14 @@ def _choose(store: Store, ctx: Context, ids: Sequence[int], rule_set: RuleSet) -
     return Choice(gathered.problem, solve(gathered.problem), gathered.facts, rule_set, texts)
 
 
-def _gather(tx: Transaction, ctx: Context, ids: Sequence[int], rule_set: RuleSet) -> gathering.Gathered | None:
+def _gather(
+    tx: Transaction, ctx: Context, ids: Sequence[int], rule_set: RuleSet, trade: Trading | None
+) -> gathering.Gathered | None:
     wanted = [one for customer_order_id in ids if (one := _wanted(tx, ctx, customer_order_id)) is not None]
     if not wanted:
         return None
     seconds = ALONE_SECONDS if len(wanted) == 1 else WAVE_SECONDS
-    gathered = gathering.gather(tx, ctx, wanted, rule_set=rule_set, seconds=seconds)
+    gathered = gathering.gather(tx, ctx, wanted, rule_set=rule_set, seconds=seconds, trade=trade)
     return replace(gathered, problem=_narrowed(gathered.problem, [one.order for one in wanted]))
 
 

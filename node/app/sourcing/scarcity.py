@@ -96,7 +96,7 @@ def outlook(tx: Transaction, ctx: Context, currency: str = "") -> Outlook | None
         return None
     known = load(tx, ctx, chosen)
     stock, places = _stock(known, chosen, today)
-    sites = Sites(tx, ctx, known.partners, known.records, known.disruptions, currency)
+    sites = Sites(tx, ctx, known.trading, known.disruptions, currency)
     sources = [sites.source(*place) for place in sorted(places)]
     ways = _ways(tx, ctx, sources, regions, currency)
     dearest = max((way.unit_cost for way in ways), default=Decimal(0))

@@ -7,7 +7,8 @@ it is longer than the one agreed and was seen often enough.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -15,17 +16,17 @@ from zoneinfo import ZoneInfo
 
 from node import wire
 from node.app.context import Context
+from node.app.stock.known_stock import Trading
 from node.config import SiteSettings
 from node.core import trade_terms
-from node.core.confidence import DESPATCH, confidence, lead_times
-from node.core.confidence import Record as PerformanceRecord
+from node.core.confidence import DESPATCH, aged, lead_times
 from node.core.decimals import from_scaled
 from node.core.disruption import days_late, in_force_on
 from node.core.document.invoice import RemittanceAdvice
 from node.core.document.terms import TradeTerms
 from node.core.money import Money
 from node.core.movements import place_of
-from node.core.promise_rows import DisruptionRow, LeadTimeRow, SiteLoadRow
+from node.core.promise_rows import DisruptionRow, SiteLoadRow
 from node.core.rows import PartnerRow
 from node.core.sharing import matches
 from node.core.site_calendar import SiteCalendar, earliest_despatch, working_day
@@ -40,6 +41,7 @@ FULL_DAYS_MAX = 60
 """So many working days ahead room is looked for at a place whose capacity is limited."""
 ORDERS_COUNTED_MAX = 10_000
 _ZERO = Decimal(0)
+_EVERY_DAY = SiteSettings(weekdays=(1, 2, 3, 4, 5, 6, 7))
 
 
 def site_settings(ctx: Context, partner_id: str, location: str) -> SiteSettings | None:
@@ -70,34 +72,41 @@ class Sites:
         self,
         tx: Transaction,
         ctx: Context,
-        partners: Mapping[str, PartnerRow],
-        records: Mapping[str, PerformanceRecord],
+        trading: Trading,
         disruptions: Iterable[DisruptionRow],
         currency: str,
     ) -> None:
         self._tx = tx
         self._ctx = ctx
-        self._partners = partners
-        self._records = records
+        self._trading = trading
+        self._partners = trading.partners
         self._today = ctx.now().date()
         self._disruptions = [row for row in disruptions if in_force_on(row, self._today) and not row.item_key]
         self._currency = currency
-        self._leads: list[LeadTimeRow] = tx.performance.lead_times(list(partners)) if partners else []
         self._loads: dict[date, dict[tuple[str, str], SiteLoadRow]] = {}
         self._credits: dict[str, Decimal | None] = {}
-        self._settings: dict[tuple[str, str], SiteSettings | None] = {}
 
     def source(self, partner_id: str, location: str) -> Source:
         """The place as sourcing sees it."""
         site = self._settings_of(partner_id, location)
-        known = site or SiteSettings(weekdays=(1, 2, 3, 4, 5, 6, 7))
         terms = self._terms_of(partner_id)
+        place = (partner_id, location, self._currency)
+        found = None if self._disruptions else self._trading.sources.get(place)
+        if found is None:
+            found = self._made(partner_id, location, site or _EVERY_DAY, terms)
+            if not self._disruptions:
+                self._trading.sources[place] = found
+        if site is not None and (site.capacity_per_day or site.orders_per_day):
+            calendar = self._calendar(site, site, location, terms)
+            ship_on, left, orders_left = self._room(calendar, found.ship_on, (partner_id, location), site)
+            found = replace(found, ship_on=ship_on, capacity_left=left, orders_left=orders_left)
+        credit = self._credit_left(partner_id, terms)
+        return found if credit is None else replace(found, credit_left=credit)
+
+    def _made(self, partner_id: str, location: str, known: SiteSettings, terms: TradeTerms | None) -> Source:
+        """The place without what orders take of it."""
         lead = self._lead_days(partner_id, location, known, terms)
-        calendar = self._calendar(known, site, location, terms)
-        ship_on = earliest_despatch(calendar, self._ctx.now(), lead)
-        left, orders_left = None, None
-        if known.capacity_per_day or known.orders_per_day:
-            ship_on, left, orders_left = self._room(calendar, ship_on, (partner_id, location), known)
+        calendar = self._calendar(known, self._settings_of(partner_id, location), location, terms)
         return Source(
             source_id=f"{partner_id}|{location}",
             partner_id=partner_id,
@@ -109,12 +118,9 @@ class Sites:
             handling_per_line=known.handling_per_line,
             handling_per_unit=known.handling_per_unit,
             order_minimum=self._amount(terms.order_minimum if terms else None) or _ZERO,
-            credit_left=self._credit_left(partner_id, terms),
-            capacity_left=left,
-            orders_left=orders_left,
             lead_days=lead,
-            ship_on=ship_on,
-            confidence=confidence(self._records[partner_id], 0),
+            ship_on=earliest_despatch(calendar, self._ctx.now(), lead),
+            confidence=aged(self._trading.words[partner_id], 0),
         )
 
     def kind(self, partner_id: str, location: str) -> str:
@@ -164,9 +170,10 @@ class Sites:
     def _settings_of(self, partner_id: str, location: str) -> SiteSettings | None:
         """What is set for a place, found once: there may be as many entries as places."""
         place = (partner_id, location)
-        if place not in self._settings:
-            self._settings[place] = site_settings(self._ctx, partner_id, location)
-        return self._settings[place]
+        known = self._trading.sites
+        if place not in known:
+            known[place] = site_settings(self._ctx, partner_id, location)
+        return known[place]
 
     def _terms_of(self, partner_id: str) -> TradeTerms | None:
         row = self._partners.get(partner_id)
@@ -181,7 +188,7 @@ class Sites:
         if partner_id and not agreed:
             said = [one.days for one in terms.lead_times if one.item is None] if terms else []
             agreed = max(said, default=0) or self._ctx.settings.partner(partner_id).lead_days
-        seen = lead_times(self._leads, partner_id, DESPATCH, self._ctx.now_micros())
+        seen = lead_times(self._trading.leads, partner_id, DESPATCH, self._ctx.now_micros())
         if seen is not None and seen.seen >= OBSERVED_MIN:
             agreed = max(agreed, seen.median)
         notices = [row for row in self._disruptions if row.partner_id == partner_id]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +19,8 @@ from fractions import Fraction
 from node.app.context import Context
 from node.app.stock import ledger, performance
 from node.app.stock.prices import components, factors
-from node.core.confidence import Record, confidence
+from node.config import SiteSettings
+from node.core.confidence import Record, aged, word
 from node.core.customer_rows import ClaimRow
 from node.core.decimals import from_scaled
 from node.core.disruption import concerns, disrupted
@@ -27,25 +28,49 @@ from node.core.finding import Finding
 from node.core.identifiers import gtin14, is_gtin
 from node.core.item_key import GTIN_PREFIX, NUMBER_PREFIX, number_key
 from node.core.promise import Coming, Lot, Position
-from node.core.promise_rows import DisruptionRow, ItemOfferRow
+from node.core.promise_rows import DisruptionRow, ItemOfferRow, LeadTimeRow
 from node.core.quantity import Quantity
 from node.core.reservation_rows import ReservationRow, StockCounterRow
 from node.core.rows import PartnerRow, SnapshotRow, StockRow
 from node.core.sharing import matches
+from node.core.sourcing.problem import Source
 from node.core.units import canonical_unit, convert
 from node.errors import RefusedError
 from node.ports import Transaction
 from node.stock_wire import LOT
 
-__all__ = ["KITS_DEEP_MAX", "Known", "load", "resolve"]
+__all__ = ["KITS_DEEP_MAX", "Known", "Trading", "load", "resolve", "trading"]
 
 ASKED_MICROS = 3_600_000_000
 """After so long a partner's figures have told of what it holds for us, or never will: its figures did not move."""
 ORDERED_MICROS = 120_000_000
 """The same for what we have ordered from a hold."""
 _UNRECEIPTED = frozenset({"ordering", "in_doubt"})
+_ZERO = Decimal(0)
 KITS_DEEP_MAX = 4
 """How many levels of kits within kits are looked into."""
+
+
+@dataclass(slots=True)
+class Trading:
+    """Whom we trade with, and how far each one's word can be relied on ("" is ourselves).
+
+    It changes slowly: many orders that are sourced one after another may share what was read at the first of them.
+    What is free, held, ordered or full is never part of it.
+    """
+
+    partners: dict[str, PartnerRow]
+    records: dict[str, Record]
+    words: dict[str, Decimal]
+    """What each record alone says of a figure that is told now."""
+    leads: list[LeadTimeRow]
+    snapshots: dict[str, SnapshotRow | None]
+    basis: str
+    """Of our own figures."""
+    sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
+    """By partner, location and currency: places as they are without notices, capacities and credit."""
+    sites: dict[tuple[str, str], SiteSettings | None] = field(default_factory=dict)
+    """By partner and location: what is set for a place."""
 
 
 @dataclass(slots=True)
@@ -54,11 +79,10 @@ class Known:
 
     keys: dict[str, list[str]]
     """By item as asked: every key under which stock of it is told."""
+    trading: Trading
     positions: dict[str, list[Position]] = field(default_factory=dict)
     offers: dict[str, list[ItemOfferRow]] = field(default_factory=dict)
     disruptions: list[DisruptionRow] = field(default_factory=list)
-    partners: dict[str, PartnerRow] = field(default_factory=dict)
-    records: dict[str, Record] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     _factors: dict[str, dict[tuple[str, str], Fraction]] = field(default_factory=dict)
 
@@ -113,13 +137,20 @@ def _names(item: str, own: str) -> list[str]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def load(tx: Transaction, ctx: Context, items: Sequence[str], but_orders: Collection[int] = ()) -> Known:
+def load(
+    tx: Transaction,
+    ctx: Context,
+    items: Sequence[str],
+    but_orders: Collection[int] = (),
+    trade: Trading | None = None,
+) -> Known:
     """Read what is known of these items, and of what kits among them are made of.
 
     What was promised to back orders against supply to come is owed to them. Of `but_orders`, which are to be sourced,
-    those that wait themselves come before the back orders behind them in the queue.
+    those that wait themselves come before the back orders behind them in the queue. `trade` is what `trading` has
+    read before; without it it is read now.
     """
-    known = Known(resolve(tx, items))
+    known = Known(resolve(tx, items), trade or trading(tx, ctx))
     _load_offers(tx, known)
     deep = 0
     while deep < KITS_DEEP_MAX:
@@ -131,7 +162,6 @@ def load(tx: Transaction, ctx: Context, items: Sequence[str], but_orders: Collec
         _load_offers(tx, known, missing)
         deep += 1
     keys = sorted({key for each in known.keys.values() for key in each})
-    _load_partners(tx, ctx, known)
     # What concerns one order of ours says nothing of what else can be had.
     known.disruptions = [row for row in tx.disruptions.in_force(keys) if not row.order_number]
     rows = _Rows(tx, ctx, known, keys, but_orders)
@@ -149,11 +179,20 @@ def _load_offers(tx: Transaction, known: Known, items: Iterable[str] | None = No
         known.offers[item] = [row for key in known.keys[item] for row in rows.get(key, ())]
 
 
-def _load_partners(tx: Transaction, ctx: Context, known: Known) -> None:
+def trading(tx: Transaction, ctx: Context) -> Trading:
+    """Read whom we trade with: test partners only until a link of ours is live."""
     every = [row for row in tx.partners.all() if row.state == "confirmed"]
     live = any(row.usage == "PRODUCTION" for row in every)
-    known.partners = {row.partner_id: row for row in every if row.usage == "PRODUCTION" or not live}
-    known.records = performance.records(tx, ctx, ["", *known.partners])
+    partners = {row.partner_id: row for row in every if row.usage == "PRODUCTION" or not live}
+    records = performance.records(tx, ctx, ["", *partners])
+    return Trading(
+        partners=partners,
+        records=records,
+        words={partner_id: word(one) for partner_id, one in records.items()},
+        leads=tx.performance.lead_times(list(partners)) if partners else [],
+        snapshots={partner_id: tx.stock.current_snapshot(partner_id) for partner_id in partners},
+        basis=tx.settings.get("stock-basis") or "UNSPECIFIED",
+    )
 
 
 class _Rows:
@@ -179,39 +218,42 @@ class _Rows:
             self._claims.setdefault((claim.partner_id, claim.item_key), []).append(claim)
         if but_orders:
             self._claims = {place: _before(claims, but_orders) for place, claims in self._claims.items()}
-        self._snapshots: dict[str, SnapshotRow | None] = {}
+        self._trading = known.trading
         self._confidences: dict[tuple[str, int], Decimal] = {}
-        self._basis = tx.settings.get("stock-basis") or "UNSPECIFIED"
 
     def positions(self, item: str, keys: Sequence[str]) -> list[Position]:
         """The item's positions, one for each place and unit, with notices of disruption applied."""
         found: dict[tuple[str, str, str], Position] = {}
         for key in keys:
             for row in self._figures.get(key, ()):
-                one = self._position(item, row)
-                if one is None:
-                    continue
-                place = (one.partner_id, one.location, canonical_unit(one.unit))
-                found[place] = _merged(found[place], one) if place in found else one
-        self._take_off(item, keys, found)
+                if self._counts(row):
+                    one = self._position(item, row)
+                    place = (row.partner_id, row.location, canonical_unit(row.unit))
+                    found[place] = _merged(found[place], one) if place in found else one
+        if self._counters or self._asked or self._claims:
+            self._take_off(keys, found)
         notices = [row for row in self._known.disruptions if any(concerns(row, one[0], keys, one[1]) for one in found)]
         return disrupted(list(found.values()), notices, self._today) if notices else list(found.values())
 
-    def _position(self, item: str, row: StockRow) -> Position | None:
-        if row.status != "AVAILABLE" or (row.partner_id and row.partner_id not in self._known.partners):
-            return None
-        if not row.partner_id and row.pool:
-            return None  # set aside for a partner
+    def _counts(self, row: StockRow) -> bool:
+        """Whether a figure can be promised at all: of ours, not what is set aside for a partner."""
+        if row.status != "AVAILABLE":
+            return False
+        return row.partner_id in self._trading.partners if row.partner_id else not row.pool
+
+    def _position(self, item: str, row: StockRow) -> Position:
+        on_hand = None if row.on_hand is None else from_scaled(row.on_hand)
+        alike = row.available == row.on_hand
         return Position(
             partner_id=row.partner_id,
             location=row.location,
             item_key=item,
             unit=row.unit,
-            on_hand=None if row.on_hand is None else from_scaled(row.on_hand),
-            available=None if row.available is None else from_scaled(row.available),
-            safety=self._safety(row),
-            expected=_expected(row.expected),
-            lots=_lots(row.expected),
+            on_hand=on_hand,
+            available=on_hand if alike else None if row.available is None else from_scaled(row.available),
+            safety=_ZERO if row.partner_id else self._safety(row),
+            expected=_expected(row.expected) if row.expected else (),
+            lots=_lots(row.expected) if row.expected else (),
             figure=row.figure,
             as_of=row.as_of,
             age_seconds=max(0, (self._now - row.as_of) // 1_000_000),
@@ -226,29 +268,22 @@ class _Rows:
         if place not in self._confidences:
             hours = self._ctx.settings.promising.figure_half_life_hours
             age = (self._now - told) // 1_000_000
-            self._confidences[place] = confidence(self._known.records[row.partner_id], age, hours)
+            self._confidences[place] = aged(self._trading.words[row.partner_id], age, hours)
         return self._confidences[place]
-
-    def _snapshot(self, partner_id: str) -> SnapshotRow | None:
-        if partner_id not in self._snapshots:
-            self._snapshots[partner_id] = self._tx.stock.current_snapshot(partner_id)
-        return self._snapshots[partner_id]
 
     def _told(self, partner_id: str) -> int:
         """When the partner told figures last: it tells what changes, so the rest was still true then."""
-        snapshot = self._snapshot(partner_id)
+        snapshot = self._trading.snapshots[partner_id]
         return snapshot.as_of if snapshot else 0
 
     def _basis_of(self, partner_id: str) -> str:
         if not partner_id:
-            return self._basis
-        snapshot = self._snapshot(partner_id)
+            return self._trading.basis
+        snapshot = self._trading.snapshots[partner_id]
         return snapshot.basis if snapshot else "UNSPECIFIED"
 
     def _safety(self, row: StockRow) -> Decimal:
         """What is kept back of a figure of ours: the first rule that fits, and never less than of every item."""
-        if row.partner_id:
-            return Decimal(0)
         least = self._ctx.settings.reservations.safety_stock
         for rule in self._ctx.settings.promising.safety:
             named = any(matches(rule.item, name) for name in (row.number, row.gtin, row.item_key) if name)
@@ -256,16 +291,17 @@ class _Rows:
                 return max(rule.quantity, least)
         return least
 
-    def _take_off(self, item: str, keys: Sequence[str], found: dict[tuple[str, str, str], Position]) -> None:
+    def _take_off(self, keys: Sequence[str], found: dict[tuple[str, str, str], Position]) -> None:
         """Holds, orders and exposure: of ours from the ledger, at partners what they cannot have told of yet."""
         for place, one in found.items():
             claims = [claim for key in keys for claim in self._claims.get((one.partner_id, key), ())]
             if one.partner_id:
                 asked = self._asked_at(one, keys) + (self._ordered_at(one, keys, claims) if claims else 0)
-                found[place] = replace(one, reserved=one.reserved + asked) if asked else one
+                if asked:
+                    found[place] = one._replace(reserved=one.reserved + asked)
                 continue
             if claims:
-                found[place] = replace(one, owed=(*one.owed, *self._owed(one, claims)))
+                found[place] = one._replace(owed=(*one.owed, *self._owed(one, claims)))
             for key in keys:
                 counter = self._counters.get((key, one.location))
                 if counter is not None:
@@ -281,9 +317,8 @@ class _Rows:
             if not (counter.reserved or counter.allocated):
                 return one
             # The ERP counts in another unit now: nothing more until what was promised before is done.
-            return replace(one, available=Decimal(0), expected=(), notes=(*one.notes, "unit-changed"))
-        return replace(
-            one,
+            return one._replace(available=Decimal(0), expected=(), notes=(*one.notes, "unit-changed"))
+        return one._replace(
             reserved=one.reserved + from_scaled(counter.reserved),
             allocated=one.allocated + from_scaled(counter.allocated),
             safety=one.safety + from_scaled(exposed),
@@ -331,8 +366,8 @@ class _Rows:
 
     def _asked_at(self, one: Position, keys: Sequence[str]) -> Decimal:
         """What we have asked of or hold at this place since the partner told its figure, in the figure's unit."""
-        sum_of = Decimal(0)
-        for key in keys:
+        sum_of = _ZERO
+        for key in keys if self._asked else ():
             if (one.partner_id, key) not in self._asked:
                 continue
             told = self._told_at(one, [key])
@@ -374,8 +409,7 @@ def _merged(one: Position, other: Position) -> Position:
         return of.available if of.available is not None else of.on_hand or Decimal(0)
 
     older = one if one.as_of <= other.as_of else other
-    return replace(
-        older,
+    return older._replace(
         on_hand=None if one.on_hand is None or other.on_hand is None else one.on_hand + other.on_hand,
         available=there(one) + there(other),
         safety=max(one.safety, other.safety),

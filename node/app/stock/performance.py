@@ -39,7 +39,7 @@ from node.core.document.order import OrderResponse
 from node.core.document.reservation import ReservationOutcome, ReservationResponse
 from node.core.item_key import GTIN_PREFIX, number_key
 from node.core.order_state import ANSWERS, ARRIVALS, Book, Effects, OrderState, date_of
-from node.core.promise_rows import MeasureDayRow
+from node.core.promise_rows import MeasureDayRow, PartnerMeasureRow
 from node.core.rows import LineEventRow, OrderLineRow
 from node.ports import Transaction
 
@@ -254,9 +254,11 @@ def _held(tx: Transaction, tally: _Tally, partner_id: str, document: Reservation
 
 def records(tx: Transaction, ctx: Context, partner_ids: Sequence[str]) -> dict[str, Record]:
     """The records of several partners ("" is ourselves), in one query."""
-    rows = tx.performance.measures(partner_ids)
+    rows: dict[str, list[PartnerMeasureRow]] = {}
+    for row in tx.performance.measures(partner_ids):
+        rows.setdefault(row.partner_id, []).append(row)
     now = ctx.now_micros()
-    return {one: record(one, [row for row in rows if row.partner_id == one], now) for one in partner_ids}
+    return {one: record(one, rows.get(one, ()), now) for one in partner_ids}
 
 
 def partner_record(tx: Transaction, ctx: Context, partner_id: str) -> Record:
