@@ -360,7 +360,7 @@ def _customer_commands(add: Group) -> None:
     find.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
     why = add("why", "why a customer order is sourced as it is: candidates, costs and the rule that decided")
     why.add_argument("order", metavar="NUMBER")
-    approve = add("approve", "let a customer order go on that waits for a human")
+    approve = add("approve", "let a customer order go on that waits for a human; look again for back orders")
     approve.add_argument("order", metavar="NUMBER")
     approve.add_argument("--reason", default="", help="kept with the order")
     for name, meaning, lines in (

@@ -163,6 +163,8 @@ def to_do(piece: PieceRow, number: str = "") -> str:
     """What a person can do about a piece; `number` is that of the order behind it."""
     if piece.mode in INBOUND and piece.state == "despatched":
         return f"say what arrives there: `hansa order receive {number or 'ORDER'}`"
+    if piece.state == "back_ordered" and piece.reason and not piece.promised_on:
+        return "see `hansa order why`; when rules, rates or settings are mended: `hansa order approve` looks again"
     return TO_DO.get(piece.state, "")
 
 

@@ -8,12 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from node.app.documents.submit import Submission, submit
 from node.app.fulfilment import customer_orders, customer_status
+from node.app.operations.customer_orders import order_approve
+from node.app.operations.registry import Host
 from node.config import parse
 from node.config.rules import RULES_FILE
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef
@@ -168,6 +171,34 @@ def test_an_order_in_a_currency_without_prices_is_a_case_of_its_own(shop: Compan
     sums = balanced(shop, order_id)
     assert sums == {"ordered": 10, "live": 10}
     assert taken(shop) == 10
+
+
+def test_what_no_carrier_brings_is_told_as_that_and_looked_for_again_when_it_is_mended(shop: Company) -> None:
+    """It was told as waiting for supply, with nothing to do, beside full shelves."""
+    foreign = replace(shop.ctx.settings.freight, currency="EUR", cost=Decimal(4))
+    settings(shop, freight=foreign)
+    put(shop, 10)
+    order_id = capture(shop, an_order(currency="GBP"))
+    settle(shop)
+    (told,) = stuck(shop)
+    assert (told["state"], told["what"]) == ("back_ordered", "no carrier serves this way")
+    assert "hansa order approve" in told["to_do"]
+    assert "our rate is in EUR, not GBP" in why(shop, "C1")
+    host = cast("Host", SimpleNamespace(store=shop.store, ctx=shop.ctx, live=None))
+    assert order_approve(host, order="C1")["state"] == "sourced again"
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 10, "back_ordered": 10}
+    settings(shop, freight=replace(foreign, currency="GBP"))
+    order_approve(host, order="C1")
+    settle(shop)
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+    with pytest.raises(RefusedError, match="nobody's approval"):
+        order_approve(host, order="C1")
+    # What there is none of waits for supply, and for nothing else.
+    capture(shop, an_order("C2", 3, currency="GBP", customer="other"))
+    settle(shop)
+    (told,) = [one for one in stuck(shop) if one["number"] == "C2"]
+    assert (told["what"], told["to_do"]) == ("nobody can send it now", "nothing: it is sourced when there is supply")
 
 
 # --- partners ---------------------------------------------------------------------------------------------------------

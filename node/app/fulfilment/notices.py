@@ -17,7 +17,7 @@ from node.core.document.reservation import ReservationRequest, ReservationRespon
 from node.core.rows import DocumentRow
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["notice", "notice_rows", "orders_taken", "supply_changed", "wake_pieces"]
+__all__ = ["look_again", "notice", "notice_rows", "orders_taken", "supply_changed", "wake_pieces"]
 
 
 def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
@@ -90,6 +90,19 @@ def supply_changed(tx: Transaction, ctx: Context, item_keys: Sequence[str]) -> b
         ]
     )
     return _wake(tx, ctx, ids)
+
+
+def look_again(tx: Transaction, ctx: Context, customer_order_id: int) -> bool:
+    """What of an order waits for supply is sourced again now; whether there is such a thing."""
+    waits = [
+        piece
+        for piece in tx.customer_orders.pieces([customer_order_id])
+        if piece.state == "back_ordered" and not piece.promised_on
+    ]
+    if not waits:
+        return False
+    tx.customer_orders.put_pieces([piece._replace(next_at=ctx.now_micros()) for piece in waits])
+    return _wake(tx, ctx, [customer_order_id])
 
 
 def wake_pieces(tx: Transaction, ctx: Context, piece_ids: Sequence[int]) -> bool:

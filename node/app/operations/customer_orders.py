@@ -9,6 +9,7 @@ from typing import Any
 from node import wire
 from node.app.fulfilment import customer_status
 from node.app.fulfilment.customer_orders import capture
+from node.app.fulfilment.notices import look_again
 from node.app.fulfilment.taking_over import rewanted
 from node.app.operations import forms
 from node.app.operations.node import unusable_files
@@ -227,10 +228,12 @@ def order_why(host: Host, *, order: str) -> dict[str, Any]:
 
 @operation("order.approve")
 def order_approve(host: Host, *, order: str, reason: str = "") -> dict[str, Any]:
-    """Let an order go on that waits for a human: as it is, whatever it costs."""
+    """Let an order go on that waits for a human, as it is, whatever it costs; look again for what is back-ordered."""
 
     def use_case(tx: Transaction) -> dict[str, Any]:
         row = customer_status.one(tx, order)
+        if row.state in ("active", "waiting") and look_again(tx, host.ctx, row.customer_order_id):
+            return {"number": row.number, "state": "sourced again", "asked": []}
         if row.state not in ("human", "approval"):
             raise RefusedError(f"customer order {order} waits for nobody's approval", code="not-waiting")
         now = host.ctx.now_micros()

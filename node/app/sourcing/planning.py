@@ -30,6 +30,7 @@ from node.core.piece_state import step_to
 from node.core.quantity import Quantity, from_scaled
 from node.core.rules.values import NEXT_STRATEGY
 from node.core.sourcing.problem import Assignment, Plan, Problem
+from node.core.sourcing.reasons import FOR_SUPPLY
 from node.errors import RefusedError
 from node.ports import Transaction
 from node.wire import micros
@@ -87,9 +88,10 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
     state.order = state.order._replace(sourced=state.order.sourced + 1, next_at=now, at=now)
     limited = _limited(problem)
     again_at = _again_at(ctx, state, problem, made.new, limited)
+    hindered = _hindered(plan, customer_order_id)
     for piece in made.changed:
-        state.put(_of_day(piece, limited, again_at))
-    fresh = [_of_day(piece, limited, again_at) for piece in made.new]
+        state.put(_explained(_of_day(piece, limited, again_at), hindered))
+    fresh = [_explained(_of_day(piece, limited, again_at), hindered) for piece in made.new]
     for piece in _held(tx, ctx, state, fresh, now):
         state.put(piece)
         event = "back_ordered" if piece.state == "back_ordered" else "sourced"
@@ -129,6 +131,19 @@ def _of_day(piece: PieceRow, limited: Mapping[tuple[str, str], str], again_at: i
     if piece.state == "back_ordered" and not piece.promised_on:
         return piece._replace(next_at=again_at)
     return piece
+
+
+def _hindered(plan: Plan, customer_order_id: int) -> dict[str, str]:
+    """By line: why a part of it stays open although there is stock."""
+    mine = [one for one in plan.unfilled if one.order_id == str(customer_order_id)]
+    return {one.line_id: one.reason for one in mine if one.reason not in FOR_SUPPLY}
+
+
+def _explained(piece: PieceRow, hindered: Mapping[str, str]) -> PieceRow:
+    """A back-ordered piece with what hinders it, other than supply."""
+    if piece.state != "back_ordered" or piece.promised_on:
+        return piece
+    return piece._replace(reason=hindered.get(piece.line_id, ""))
 
 
 def _is_last(order: CustomerOrderRow) -> bool:

@@ -12,10 +12,12 @@ from node.core.sourcing.costing import Settled
 from node.core.sourcing.limits import Index, line_fault, policy_fault, refusal, step_of
 from node.core.sourcing.problem import Assignment, DemandLine, OrderDemand, Problem, Service, Supply, Unfilled
 
-__all__ = ["Taken", "first_refusal", "not_taken", "open_lines", "services_of", "tally"]
+__all__ = ["FOR_SUPPLY", "Taken", "first_refusal", "not_taken", "open_lines", "services_of", "tally"]
 
 NOBODY_HAS_IT = "no source has the item"
 NO_STOCK_LEFT = "no stock left"
+FOR_SUPPLY = frozenset({NOBODY_HAS_IT, NO_STOCK_LEFT})
+"""Reasons that end by themselves when there is supply; for every other one somebody has to change something."""
 
 
 @dataclass(slots=True)
