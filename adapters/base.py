@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,8 @@ __all__ = [
     "Hold",
     "HoldAnswer",
     "PullBatch",
+    "Quarantined",
+    "Quarantines",
     "Reserves",
     "StockColumns",
     "Targets",
@@ -236,6 +238,26 @@ class HoldAnswer:
 
     reference: str = ""
     refused: str = ""
+
+
+class Quarantined(NamedTuple):
+    """How many files could not be read and wait for somebody to look at them, and since when the first one does."""
+
+    files: int
+    since: datetime | None
+
+
+@runtime_checkable
+class Quarantines(Protocol):
+    """What an adapter does besides that puts aside what it cannot read."""
+
+    def quarantined(self) -> Quarantined:
+        """What lies there now."""
+        ...
+
+    def empty_quarantine(self, before: datetime) -> int:
+        """Delete what was put there before this instant, and nothing else; how many files."""
+        ...
 
 
 @runtime_checkable

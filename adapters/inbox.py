@@ -195,8 +195,8 @@ class Inbox:
     def forget(self, before: datetime) -> int:
         """Delete what was put away into ``processed`` and ``rejected`` before this instant; how many files.
 
-        Moving a file leaves its own time as it is, but not that of its entry, by which it is judged. What cannot be
-        read stays in ``quarantine`` until somebody has looked at it. A file that cannot be deleted waits.
+        Moving a file leaves its own time as it is, but not that of its entry, by which it is judged. What lies in
+        ``quarantine`` has a time of its own (`adapters.quarantine`). A file that cannot be deleted waits.
         """
         count = 0
         for name in ("processed", "rejected"):

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from adapters.base import Change, Fields, Finding, StockColumns, Targets
+from adapters import quarantine
+from adapters.base import Change, Fields, Finding, Quarantined, StockColumns, Targets
 from adapters.building import Group, StagedRow, StagedStock
 from adapters.cells import Cell, as_text
 from adapters.conversion import Chain, ConvertError
@@ -72,6 +73,14 @@ class JsonLinesAdapter(StagedAdapter):
     def forget(self, before: datetime) -> int:
         """As `Adapter.forget`; also the files that were put away before."""
         return super().forget(before) + self._inbox.forget(before)
+
+    def quarantined(self) -> Quarantined:
+        """As `Quarantines.quarantined`: files that are no tables, or beyond a limit."""
+        return quarantine.look(self._inbox.folder)
+
+    def empty_quarantine(self, before: datetime) -> int:
+        """As `Quarantines.empty_quarantine`; the findings beside a file go with it."""
+        return quarantine.empty(self._inbox.folder, before)
 
     def _put_away(self, after: int) -> None:
         self._inbox.put_away(after, self.refused)

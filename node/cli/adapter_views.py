@@ -54,7 +54,18 @@ def _adapters(output: Output, told: Result) -> None:
                 ],
                 empty="",
             )
+        _quarantine(output, one, told["quarantine_days"])
     output.note(f"installed kinds: {shown(told['installed'])}")
+
+
+def _quarantine(output: Output, one: Result, days: int) -> None:
+    """Files that could not be read at all."""
+    files, since = one["quarantine"]["files"], one["quarantine"]["since"]
+    if files:
+        output.heading(f"{one['name']}: files that cannot be read, in its folder quarantine")
+        until = f"deleted after {days} days" if days else "kept until you delete them"
+        output.line(f"  {files}, the oldest since {moment(since)}; {until} (retention.quarantine_days)")
+        output.line("  mend them, drop them into the folder in again, and delete those here")
 
 
 def _findings(output: Output, findings: list[Result]) -> None:

@@ -262,6 +262,13 @@ class RetentionSettings:
         least=1,
         most=36_525,
     )
+    quarantine_days: int = setting(
+        365,
+        "files that adapters could not read and have put into quarantine; 0: until somebody deletes them",
+        unit="days",
+        least=0,
+        most=36_525,
+    )
     archive: str = setting(
         "", "folder that takes documents before they are erased; empty: none", example="/srv/archive"
     )

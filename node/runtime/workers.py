@@ -11,7 +11,7 @@ from time import monotonic
 
 from adapters.base import Adapter
 from node.app.context import Context
-from node.app.systems import erp, erp_answers, loading
+from node.app.systems import erp, erp_answers, loading, quarantine
 from node.config import AdapterSettings
 from node.errors import HansaError
 from node.metrics import Metrics
@@ -151,6 +151,8 @@ class AdapterWorker:
         before, self._forget_before = self._forget_before, None
         if before is not None and (count := adapter.forget(before)):
             _log.info("erased %d staged rows and files", count, extra={"adapter": self.name})
+        if before is not None and quarantine.empty(self._ctx, self.name, adapter):
+            quarantine.note(self._store, self.name, adapter)
 
     def _push(self, adapter: Adapter) -> None:
         posted = erp.push_due(self._store, self._ctx, self._settings, adapter)
@@ -172,6 +174,7 @@ class AdapterWorker:
             return
         began = monotonic()
         pulled = erp.pull_once(self._store, self._ctx, self._settings, adapter)
+        quarantine.note(self._store, self.name, adapter)
         self._metrics.pulled.labels(self.name).inc(pulled.documents + pulled.stock_lines)
         if pulled.wake or pulled.documents:
             self._woke(pulled.wake)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import Adapter
+from adapters.base import Adapter, Quarantined
 from adapters.cells import Cell
 from adapters.files import FilesAdapter
 from adapters.staging import Source, Staging
@@ -257,3 +257,25 @@ def test_an_extract_in_which_nothing_changed_writes_nothing(staging: Staging, cl
     stage(staging, STOCK, ["A", "1"])
     assert staging.connection.execute("SELECT * FROM hansa_seen").fetchall() == before
     staging.close()
+
+
+def test_what_cannot_be_read_goes_by_the_time_of_its_moving_and_only_from_quarantine(tmp_path: Path) -> None:
+    rig = FilesRig(tmp_path)
+    adapter = rig.make()
+    folder = tmp_path / "x"
+    assert adapter.quarantined() == Quarantined(0, None)
+    (folder / "in" / "broken.csv").write_bytes(b'NO;POS;ITEM;QTY;CUR\n"1";10;"never closed')
+    os.utime(folder / "in" / "broken.csv", (0, 0))
+    rig.drop([row("1")], name="good.csv")
+    take(adapter)
+    count, since = adapter.quarantined()
+    assert count == 1
+    assert since is not None
+    assert since.year > 1970
+    (folder / "quarantine" / "a folder").mkdir()
+    assert adapter.empty_quarantine(since) == 0
+    assert len(list((folder / "quarantine").iterdir())) == 3
+    assert adapter.empty_quarantine(EVER_AFTER) == 1
+    assert [path.name for path in (folder / "quarantine").iterdir()] == ["a folder"]
+    assert (folder / "processed" / "good.csv").exists()
+    adapter.close()

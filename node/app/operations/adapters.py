@@ -10,7 +10,7 @@ from adapters.base import Change, Finding, StockColumns
 from adapters.base import preview as preview_of
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Report, operation
-from node.app.systems import erp, loading, refusals
+from node.app.systems import erp, loading, quarantine, refusals
 from node.core.rows import CursorRow
 from node.errors import RefusedError
 from node.ports import Transaction
@@ -29,7 +29,9 @@ def adapter_list(host: Host) -> dict[str, Any]:
     cursors = host.store.read(lambda tx: [tx.settings.cursor(name) for name in names])
     findings = host.store.read(lambda tx: [tx.settings.get(f"findings {name}") for name in names])
     refused = host.store.read(lambda tx: [refusals.kept(tx, name) for name in names])
-    for one, cursor, found, waiting in zip(host.ctx.settings.adapters, cursors, findings, refused, strict=True):
+    unread = host.store.read(lambda tx: [quarantine.kept(tx, name) for name in names])
+    rows = zip(host.ctx.settings.adapters, cursors, findings, refused, unread, strict=True)
+    for one, cursor, found, waiting, aside in rows:
         told.append(
             {
                 "name": one.name,
@@ -40,9 +42,14 @@ def adapter_list(host: Host) -> dict[str, Any]:
                 "pulled_at": moment(cursor.at) if cursor and cursor.cursor else "",
                 "findings": json.loads(found) if found else [],
                 "refused": [_refused(kept) for kept in waiting],
+                "quarantine": {"files": aside["files"], "since": moment(aside["since"])},
             }
         )
-    return {"adapters": told, "installed": loading.kinds()}
+    return {
+        "adapters": told,
+        "quarantine_days": host.ctx.settings.retention.quarantine_days,
+        "installed": loading.kinds(),
+    }
 
 
 def _refused(kept: refusals.Kept) -> dict[str, Any]:
@@ -141,6 +148,7 @@ def adapter_pull(host: Host, *, name: str, report: Report) -> dict[str, Any]:
     with host.adapter(name) as adapter:
         report(f"reading {name}")
         pulled = erp.pull_once(host.store, host.ctx, settings, adapter, retry_all=True)
+        quarantine.note(host.store, name, adapter)
         report("handing over")
         pushed = erp.push_due(host.store, host.ctx, settings, adapter)
     if host.live is not None:
