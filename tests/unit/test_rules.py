@@ -29,7 +29,7 @@ from node.core.rules import (
     why_not,
 )
 from node.core.rules.choosing import sorted_weights
-from node.core.rules.what_if import compare
+from node.core.rules.what_if import compare, replay
 from node.core.sourcing.problem import (
     DemandLine,
     OrderDemand,
@@ -448,6 +448,21 @@ def test_what_a_strategy_leaves_open_goes_to_the_next_for_the_remainder_only() -
     short = compare([problem({"|DC1": 3})], steps, rules(BASE), solve)
     assert (short.before["EUR"].filled, short.before["EUR"].complete) == (D(3), 0)
     assert short.before["EUR"].fill_percent == 75
+
+
+def test_the_next_strategy_finds_the_orders_of_a_place_used_up() -> None:
+    """Two orders want what is cheapest there, which sends one; the other one comes from elsewhere in the next turn."""
+    one = problem({"|DC1": 9, "0088:1|A": 9})
+    two = replace(one.orders[0], order_id="8")
+    both = replace(
+        one,
+        orders=(*one.orders, two),
+        sources=(replace(DC, orders_left=1), *one.sources[1:]),
+        services=(*one.services, *(replace(way, order_id="8") for way in one.services)),
+    )
+    steps = rules(BASE + 'partners = ["-"]\non_failure = "any"\n[strategies.any]\n')
+    pieces, _ = replay(both, steps, solve)
+    assert sorted((piece.source_id, piece.quantity) for piece in pieces) == [("0088:1|A", 4), ("|DC1", 4)]
 
 
 def test_the_facts_of_an_order() -> None:
