@@ -19,7 +19,7 @@ FINDINGS = ".findings.csv"
 def look(folder: Path) -> Quarantined:
     """How many files lie in the quarantine below `folder`, findings not counted, and since when the first does."""
     times = [at for path, at in _files(folder) if not path.name.endswith(FINDINGS)]
-    return Quarantined(len(times), datetime.fromtimestamp(min(times), UTC) if times else None)
+    return Quarantined(len(times), min(times, default=None))
 
 
 def empty(folder: Path, before: datetime) -> int:
@@ -29,7 +29,7 @@ def empty(folder: Path, before: datetime) -> int:
     """
     count = 0
     for path, at in _files(folder):
-        if at >= before.timestamp():
+        if at >= before:
             continue
         try:
             path.unlink()
@@ -39,7 +39,7 @@ def empty(folder: Path, before: datetime) -> int:
     return count
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, float]]:
+def _files(folder: Path) -> Iterator[tuple[Path, datetime]]:
     """The files with the time at which they were put there; moving one leaves its own time, but not its entry's."""
     try:
         paths = sorted((folder / NAME).iterdir())
@@ -52,4 +52,4 @@ def _files(folder: Path) -> Iterator[tuple[Path, float]]:
             continue
         if S_ISREG(stat.st_mode):
             # On Windows the second of these is when the file was made.
-            yield path, max(stat.st_mtime, stat.st_ctime)
+            yield path, datetime.fromtimestamp(max(stat.st_mtime, stat.st_ctime), UTC)
