@@ -1,28 +1,40 @@
 """One order alone, to the proved optimum without a general solver: which parcels to open is all there is to decide.
 
-When nothing couples an order's lines but the parcels they share, each line takes the cheapest of the opened parcels.
-That is the simple plant location problem (Krarup and Pruzan 1983). A Lagrangian bound (lines' prices by subgradient
-steps, Held, Wolfe and Crowder 1974) closes parcels that no better plan can open; what is left is tried out.
+With its parcels opened, each row takes the cheapest of them; rows that are mixed or coupled are filled exactly
+(`filling`, `coupled`). Which parcels: prices (`dual`) close those that no better plan can open, and tell of every
+choice what it costs at least; the choices that could be better are few, and are tried out. A limit of sources makes
+them fewer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from node.core.sourcing.coupled import fill_row
+from node.core.sourcing.dual import Dual, Look
+from node.core.sourcing.filling import Filled
 from node.core.sourcing.grid import Floats, Ints
 from node.core.sourcing.rows import Rows
 
-__all__ = ["Located", "plant_location"]
+__all__ = ["Located", "Search", "plant_location"]
 
 NEAR = 1e-9
-FREE_MAX = 9
-"""So many parcels of which each may be open or not are tried out: two to their power."""
-ROUNDS = 40
-NODES_MAX = 60
 INFINITE = float("inf")
+ROUNDS_FIRST, ROUNDS = 60, 20
+TRY_AFTER = 8
+CELLS_MAX = 200_000
+"""So many rows times choices of parcels are tried out at once."""
+CHOICES_MAX = 1_000
+EFFORT_MAX = 80_000_000
+"""So many cells are looked at for one order; then the best found counts, and is not proved."""
+FILLING = 10_000
+"""The effort of filling one row, in cells."""
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -31,215 +43,297 @@ class _Best:
     opened: tuple[int, ...] = ()
 
 
-class _Search:
+class Search:
     """Branch and bound over the parcels of one order."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self.nothing = float(rows.open_cost.sum())
-        # A complete order leaves nothing open: that costs more here than any plan, and is seen in the end.
-        extra = 2 * (self.nothing + _finite_sum(rows)) if rows.complete else 0.0
-        self.open_cost = rows.open_cost + extra
-        self.whole = np.array([at not in rows.mixed for at in range(len(rows.lines))], np.bool_)
-        for at, one in rows.mixed.items():
-            one.open_unit = float(self.open_cost[at]) / one.need
+        tied = {number for members, _ in rows.clusters for number in members} | rows.mixed.keys()
+        self.plain = np.array([at not in tied for at in range(len(rows.open_cost))], np.bool_)
+        self.all_plain = not tied
         # All of a row, of which a parcel has a part: the rest left open. No less than the row costs then.
-        self.row_cost = rows.cost + (1 - rows.share) * np.where(self.whole, 0.0, self.open_cost)[:, None]
-        self.memory: dict[tuple[int, tuple[int, ...]], float] = {}
-        self.best = _Best(float(self.open_cost.sum()))
-        self.nodes = 0
+        self.row_cost = rows.cost
+        if not self.all_plain:
+            self.row_cost = rows.cost + (1 - rows.share) * np.where(self.plain, 0.0, rows.open_cost)[:, None]
+        self.memory: dict[tuple[int, frozenset[int]], Filled] = {}
+        self.reach = {
+            at: frozenset(one.parcel for line in row.lines for one in line.columns) for at, row in rows.mixed.items()
+        }
+        self.best = _Best(float(rows.open_cost.sum()))
+        self.relaxed = self.best.cost
+        """Of a good plan, as if nothing coupled rows."""
+        self.effort = 0
         self.exact = True
-        self.floor_at_root = -INFINITE
+        self.floor = -INFINITE
+        """No plan costs less; the root's bound, until all is tried."""
 
-    def cost(self, opened: Sequence[int]) -> float:
-        """Of the plan with these parcels open; infinite when they are of too many sources."""
-        rows, chosen = self.rows, list(opened)
-        if not chosen:
-            return float(self.open_cost.sum())
-        sources = {int(rows.source[at]) for at in chosen}
+    # --- what a choice of parcels costs ---------------------------------------------------------------------------
+
+    def fixed(self, opened: Sequence[int]) -> float:
+        """Of the parcels and their sources; infinite when those are too many."""
+        rows = self.rows
+        sources = sorted({int(rows.source[at]) for at in opened})
         if rows.sources_max is not None and len(sources) > rows.sources_max:
             return INFINITE
-        served = np.minimum(self.open_cost, rows.cost[:, chosen].min(axis=1))[self.whole].sum()
-        served += sum(self.mixture(at, chosen) for at in rows.mixed)
-        fixed = rows.fixed[chosen].sum() + sum(rows.source_fixed[one] for one in sources)
-        return float(served + fixed + rows.split * (len(sources) - 1))
+        charged = rows.fixed[list(opened)].sum() + rows.source_fixed[sources].sum()
+        return float(charged + rows.split * max(0, len(sources) - 1))
 
-    def mixture(self, row: int, opened: Sequence[int]) -> float:
-        """What a mixed row costs with these parcels open."""
-        mixed = self.rows.mixed[row]
-        key = (row, tuple(sorted(at for at in opened if at in mixed.gives)))
+    def cost(self, opened: Sequence[int]) -> float:
+        """Of the plan with these parcels open."""
+        rows, chosen = self.rows, list(opened)
+        if not chosen:
+            return float(rows.open_cost.sum())
+        fixed = self.fixed(chosen)
+        if fixed == INFINITE:
+            return INFINITE
+        served = np.minimum(rows.open_cost, rows.cost[:, chosen].min(axis=1))[self.plain].sum()
+        return self._finished(chosen, float(served + fixed))
+
+    def filled(self, opened: Iterable[int]) -> list[Filled]:
+        """The fillings of rows that are mixed or coupled."""
+        chosen = frozenset(opened)
+        found = [self.mixture(at, chosen) for at in self.rows.mixed]
+        return found + [cluster.filled(chosen) for _, cluster in self.rows.clusters]
+
+    def mixture(self, at: int, opened: frozenset[int]) -> Filled:
+        """The filling of one mixed row."""
+        key = (at, opened & self.reach[at])
         if key not in self.memory:
-            self.memory[key] = mixed.fill(key[1])[0]
-            self.exact &= not mixed.too_many(key[1])
+            self.memory[key] = fill_row(self.rows.mixed[at], key[1])
+            self.effort += FILLING
         return self.memory[key]
 
-    def offer(self, opened: Sequence[int], cost: float) -> None:
-        if cost < self.best.cost - NEAR * (1 + abs(cost)):
-            self.best = _Best(cost, tuple(sorted(opened)))
+    def offer(self, opened: Sequence[int], cost: float | None = None) -> None:
+        """Keep the plan if it is the best."""
+        value = self.cost(opened) if cost is None else cost
+        if value < self.best.cost - NEAR * (1 + abs(value)):
+            self.best = _Best(value, tuple(sorted(opened)))
+
+    # --- a good plan to begin with --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """A good plan to begin with: add the parcel that saves most, as long as one saves; then swap."""
-        count = len(self.rows.parcels)
+        """Add the parcel that saves most, as long as one saves; then swap."""
         opened: list[int] = []
-        served, cost = self.open_cost, self.best.cost
+        served, cost = self.rows.open_cost, self.best.cost
         while True:
-            extra = self._extra(opened)
-            gains = served.sum() - np.minimum(served[:, None], self.row_cost).sum(axis=0) - extra
+            gains = self._gains(served, opened)
             at = int(gains.argmax())
             if gains[at] <= NEAR * (1 + abs(cost)):
                 break
             opened.append(at)
             served, cost = np.minimum(served, self.row_cost[:, at]), cost - float(gains[at])
-        self.offer(opened, self.cost(opened))
-        for _ in range(count):
-            before = self.best.cost
-            opened = list(self.best.opened)
-            for out in self.best.opened:
-                rest = [one for one in opened if one != out]
-                self._swap(rest)
-            if self.best.cost >= before:
+        self.relaxed = cost
+        self.offer(opened)
+        for _ in range(len(self.rows.parcels)):
+            before = self.best
+            for out in before.opened:
+                rest = [one for one in before.opened if one != out]
+                self.offer(rest)
+                served = np.minimum(self.rows.open_cost, self.row_cost[:, rest].min(axis=1, initial=INFINITE))
+                at = int(self._gains(served, rest).argmax())
+                if at not in before.opened:
+                    self.offer([*rest, at])
+            if self.best is before:
                 break
 
-    def first_price(self) -> Floats:
-        """Prices of rows to begin with: what each costs where it is cheapest, and an even share of what is fixed."""
-        cheapest = np.minimum(self.open_cost, self.row_cost.min(axis=1))
-        shared = (self.best.cost - cheapest.sum()) / max(1, len(cheapest))
-        return np.asarray(np.minimum(self.open_cost, cheapest + max(0.0, shared)))
-
-    def _extra(self, opened: list[int]) -> Floats:
-        """What it costs to open each parcel besides the opened."""
+    def _gains(self, served: Floats, opened: Sequence[int]) -> Floats:
+        """What each parcel saves besides the opened, less what it costs to open it."""
         rows = self.rows
-        known = {int(rows.source[at]) for at in opened}
-        new = np.array([one not in known for one in range(len(rows.source_fixed))])
-        extra = rows.fixed + np.where(new, rows.source_fixed + (rows.split if opened else 0.0), 0.0)[rows.source]
-        if rows.sources_max is not None and len(known) >= rows.sources_max:
-            extra = np.where(new[rows.source], INFINITE, extra)
-        return np.asarray(extra)
-
-    def _swap(self, rest: list[int]) -> None:
-        """The rest alone, and the rest with the one parcel that is best beside it."""
-        self.offer(rest, self.cost(rest))
-        served = np.minimum(self.open_cost, self.row_cost[:, rest].min(axis=1)) if rest else self.open_cost
-        gains = served.sum() - np.minimum(served[:, None], self.row_cost).sum(axis=0) - self._extra(rest)
-        at = int(gains.argmax())
-        self.offer([*rest, at], self.cost([*rest, at]))
-
-    def floor(self, open_: Ints, free: Ints, price: Floats) -> tuple[float, Floats, Floats, Ints]:
-        """The Lagrangian bound at these prices, what opening each parcel adds, what is taken of each row, by whom."""
-        rows = self.rows
-        gain = np.maximum(0.0, price[:, None] * rows.share[:, free] - rows.cost[:, free])
-        saved = gain.sum(axis=0) - rows.fixed[free]
-        base = price.sum()
-        taken = np.zeros(len(price))
-        if len(open_):
-            kept = np.maximum(0.0, price[:, None] * rows.share[:, open_] - rows.cost[:, open_])
-            base -= kept.sum() - rows.fixed[open_].sum()
-            taken += (rows.share[:, open_] * (kept > 0)).sum(axis=1)
         known = np.zeros(len(rows.source_fixed), np.bool_)
-        known[rows.source[open_]] = True
-        base += rows.source_fixed[known].sum() + rows.split * (int(known.sum()) - 1)
-        charge = np.where(known, 0.0, rows.source_fixed + rows.split)
-        per_source = np.bincount(rows.source[free], np.maximum(0.0, saved), len(charge)) - charge
-        worth = np.where(known, per_source, np.maximum(0.0, per_source))
-        if rows.sources_max is not None:
-            room = min(max(0, rows.sources_max - int(known.sum())), len(known))
-            fresh = np.where(known, 0.0, worth)
-            worth = np.where(known, worth, 0.0)
-            kept_fresh = np.sort(fresh)[::-1][:room].sum()
-            bound = base - worth.sum() - kept_fresh
-            allowed = fresh >= (np.sort(fresh)[::-1][room - 1] if room else INFINITE)
-            chosen = (saved > 0) & (known | (allowed & (fresh > 0)))[rows.source[free]]
-        else:
-            bound = base - worth.sum()
-            chosen = (saved > 0) & (known | (worth > 0))[rows.source[free]]
-        taken += (rows.share[:, free[chosen]] * (gain[:, chosen] > 0)).sum(axis=1)
-        # What opening a parcel adds to the bound: its own loss, and its source's where that is closed.
-        with_it = np.maximum(0.0, -saved) + np.maximum(0.0, -per_source[rows.source[free]])
-        return float(bound), np.asarray(with_it), taken, free[chosen]
+        known[rows.source[list(opened)]] = True
+        extra = np.where(known, 0.0, rows.source_fixed + (rows.split if len(opened) else 0.0))
+        if rows.sources_max is not None and int(known.sum()) >= rows.sources_max:
+            extra = np.where(known, 0.0, INFINITE)
+        self.effort += self.row_cost.size
+        saved = np.maximum(served[:, None] - self.row_cost, 0.0).sum(axis=0)
+        return np.asarray(saved - rows.fixed - extra[rows.source])
 
-    def node(self, open_: Ints, free: Ints, price: Floats, rounds: int) -> bool:
-        """Search below a node; False when there was more to search than is sensible here."""
-        self.nodes += 1
-        if self.nodes > NODES_MAX:
-            return False
-        pace = 1.0
-        best_bound, best_price = -INFINITE, price
-        for _ in range(rounds):
-            bound, with_it, taken, chosen = self.floor(open_, free, price)
-            tolerance = NEAR * (1 + abs(self.best.cost))
-            if bound > best_bound:
-                best_bound, best_price = bound, price
-                if self.nodes == 1:
-                    self.floor_at_root = min(bound, self.best.cost)
-                opened = [*open_.tolist(), *chosen.tolist()]
-                self.offer(opened, self.cost(opened))
-            else:
-                pace *= 0.7
-            if best_bound >= self.best.cost - tolerance:
+    # --- the proof ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Search until nothing better is left, or the effort is spent."""
+        self.start()
+        dual = Dual(self.rows, min(self.best.cost, self.relaxed))
+        proved = self.node(dual, np.zeros(0, np.int64), np.arange(len(self.rows.parcels)), ROUNDS_FIRST)
+        self.floor = self.best.cost if proved and self.exact else min(self.floor, self.best.cost)
+
+    def tolerance(self) -> float:
+        """What a better plan is better by at least."""
+        return NEAR * (1 + abs(self.best.cost))
+
+    def node(self, dual: Dual, open_: Ints, free: Ints, rounds: int) -> bool:
+        """Search below a node; False when there is more to search than the effort allows."""
+        root = self.floor == -INFINITE
+        steps, price, pool = dual.steps(), dual.price, dual.pool
+        for turn in range(rounds):
+            look = dual.look(open_, free)
+            self.effort += len(self.rows.open_cost) * (len(free) + len(open_)) + 1000
+            if look.bound > steps.best:
+                price, pool = dual.price, dual.pool
+                self.offer([*open_.tolist(), *look.chosen.tolist()])
+                self.floor = max(self.floor, look.bound) if root else self.floor
+            if max(look.bound, steps.best) >= self.best.cost - self.tolerance():
                 return True
-            keep = bound + with_it < self.best.cost - tolerance
+            keep = look.bound + look.adds < self.best.cost - self.tolerance()
+            due = turn % TRY_AFTER == TRY_AFTER - 1 or turn == rounds - 1
+            if due and self.try_out(look, open_, free):
+                return True
+            if not dual.climb(look, self.best.cost, steps):
+                if self.try_out(look, open_, free):
+                    return True
+                break
             free = free[keep]
-            if len(free) <= 4:
-                break
-            slope = 1 - taken
-            length = float(slope @ slope)
-            if length == 0:
-                break
-            price = np.minimum(self.open_cost, price + pace * (self.best.cost - bound) / length * slope)
-        if len(free) <= FREE_MAX:
-            self.try_out(open_, free)
+        if self.effort > EFFORT_MAX or not self.exact:
+            return False
+        if not len(free):
             return True
-        _, with_it, _, _ = self.floor(open_, free, best_price)
-        at = int(with_it.argmin())
+        return self._branch(dual, price, pool, open_, free)
+
+    def _branch(self, dual: Dual, price: Floats, pool: Floats, open_: Ints, free: Ints) -> bool:
+        """The parcel that saves most is closed, which is soon seen to be wrong, or open."""
+        dual.price = price
+        dual.set_pool(pool)
+        at = int(dual.look(open_, free).saved.argmax())
         rest = np.delete(free, at)
-        return self.node(np.append(open_, free[at]), rest, best_price, ROUNDS // 2) and self.node(
-            open_, rest, best_price, ROUNDS // 2
+        for opened in (np.append(open_, free[at]), open_):
+            dual.price = price
+            dual.set_pool(pool)
+            if not self.node(dual, opened, rest, ROUNDS):
+                return False
+        return True
+
+    def try_out(self, look: Look, open_: Ints, free: Ints) -> bool:
+        """Every choice among the free parcels that could be better; False when there are too many."""
+        most = CELLS_MAX // max(1, len(self.rows.open_cost))
+        found = choices(
+            self.rows, look, open_, free, self.best.cost - self.tolerance(), min(CHOICES_MAX, max(32, most))
         )
+        if found is None:
+            return False
+        masks, floors = found
+        turn = np.argsort(floors, kind="stable")
+        for first in range(0, len(turn), 64):
+            chunk = turn[first : first + 64]
+            chunk = chunk[floors[chunk] < self.best.cost - self.tolerance()]
+            if not len(chunk):
+                break
+            self._try_all(masks[chunk], floors[chunk], open_, free)
+            if self.effort > EFFORT_MAX or not self.exact:
+                return False
+        return True
 
-    def try_out(self, open_: Ints, free: Ints) -> None:
-        """Every choice among the free parcels, beside those that are open."""
+    def _try_all(self, masks: Bools, floors: Floats, open_: Ints, free: Ints) -> None:
+        """What these choices cost; exactly where all rows are plain, else those that still could be better."""
         rows = self.rows
-        served = self.open_cost[None, self.whole]
+        served = np.repeat(rows.open_cost[None, self.plain], len(masks), axis=0)
         if len(open_):
-            served = np.minimum(served, rows.cost[:, open_].min(axis=1)[None, self.whole])
-        known = set(rows.source[open_].tolist())
-        fixed = np.array([rows.fixed[open_].sum() + sum(rows.source_fixed[one] for one in known)])
-        counts = np.array([len(known)])
-        masks = np.array([0])
-        bits = {one: 1 << at for at, one in enumerate(set(rows.source[free].tolist()) - known)}
-        for at in free.tolist():
-            source = int(rows.source[at])
-            bit = bits.get(source, 0)
-            new = (masks & bit) == 0 if bit else np.zeros(len(masks), np.bool_)
-            served = np.concatenate([served, np.minimum(served, rows.cost[self.whole, at][None, :])])
-            fixed = np.concatenate([fixed, fixed + rows.fixed[at] + np.where(new, rows.source_fixed[source], 0.0)])
-            counts = np.concatenate([counts, counts + new])
-            masks = np.concatenate([masks, masks | bit])
-        total = served.sum(axis=1) + fixed + rows.split * np.maximum(0, counts - 1)
-        if rows.sources_max is not None:
-            total[counts > rows.sources_max] = INFINITE
-        everything = (*open_.tolist(), *free.tolist())
-        least = sum(one.fill(everything, fixed=False)[0] for one in rows.mixed.values())
-        for at in np.argsort(total).tolist():
-            if total[at] + least >= self.best.cost:
+            served = np.minimum(served, rows.cost[:, open_].min(axis=1)[None, self.plain])
+        for place, parcel in enumerate(free.tolist()):
+            some = masks[:, place]
+            if some.any():
+                served[some] = np.minimum(served[some], rows.cost[self.plain, parcel])
+        self.effort += served.size * max(1, int(masks.sum()) // max(1, len(masks))) + 1000
+        least = served.sum(axis=1)
+        opened = [[*open_.tolist(), *free[mask].tolist()] for mask in masks]
+        total = least + np.array([self.fixed(one) for one in opened])
+        for at in np.argsort(total, kind="stable").tolist():
+            bound = max(float(total[at]), float(floors[at]))
+            if total[at] >= self.best.cost - self.tolerance():
                 break
-            opened = [*open_.tolist(), *(one for place, one in enumerate(free.tolist()) if at >> place & 1)]
-            self.offer(opened, self.cost(opened))
-            if not rows.mixed:
-                break
+            if bound >= self.best.cost - self.tolerance():
+                continue
+            self.offer(opened[at], float(total[at]) if self.all_plain else self._finished(opened[at], float(total[at])))
+
+    def _finished(self, opened: Sequence[int], cost: float) -> float:
+        """The cost with the rows that are not plain, as far as it takes to see that it is not the best."""
+        chosen = frozenset(opened)
+        for at in self.rows.mixed:
+            one = self.mixture(at, chosen)
+            self.exact &= one.exact
+            cost += one.cost
+            if cost >= self.best.cost:
+                return cost
+        for _, cluster in self.rows.clusters:
+            before = cluster.fillings
+            one = cluster.filled(chosen, self.best.cost - cost)
+            self.effort += FILLING * (cluster.fillings - before)
+            self.exact &= one.exact
+            cost += one.cost
+            if cost >= self.best.cost:
+                return cost
+        return cost
+
+    # --- the answer -----------------------------------------------------------------------------------------------
+
+    def quantities(self) -> dict[int, float]:
+        """By column of the grid what the best plan takes; nothing where a complete order would not be complete."""
+        rows, opened = self.rows, list(self.best.opened)
+        if not opened:
+            return {}
+        least = rows.cost[:, opened].min(axis=1)
+        chosen = np.array(opened)[rows.cost[:, opened].argmin(axis=1)]
+        given = self.plain & (least < rows.open_cost)
+        of_row = rows.of_row
+        some = np.flatnonzero(given[of_row])
+        columns = rows.column[some, chosen[of_row[some]]]
+        found = dict(zip(columns.tolist(), rows.need[some].tolist(), strict=True))
+        for one in self.filled(opened):
+            found |= one.taken
+        if rows.complete:
+            if abs(sum(found.values()) - float(rows.need.sum())) > NEAR * float(rows.need.sum()):
+                self.floor = min(self.floor, rows.nothing)
+                return {}
+            if self.best.cost >= rows.nothing:
+                return {}
+        return found
 
 
-def _finite_sum(rows: Rows) -> float:
-    cost = np.where(np.isfinite(rows.cost), rows.cost, 0.0)
-    return float(cost.sum() + rows.fixed.sum() + rows.source_fixed.sum() + rows.split * len(rows.source))
+def choices(
+    rows: Rows, look: Look, open_: Ints, free: Ints, less_than: float, most: int
+) -> tuple[Bools, Floats] | None:
+    """All choices of free parcels whose cost at the look's prices is less than this, with it; None for too many."""
+    worth = np.bincount(rows.source[free], np.maximum(look.saved, 0.0), len(look.charge)) - look.charge
+    known = np.zeros(len(look.charge), np.bool_)
+    known[rows.source[open_]] = True
+    rank = np.where(known, INFINITE, np.maximum(worth, 0.0))
+    turn = np.lexsort((rows.source[free], -rank[rows.source[free]]))
+    room = len(look.charge) if rows.sources_max is None else rows.sources_max - int(known.sum())
+    masks, floors = np.zeros((1, len(free)), np.bool_), np.array([look.base])
+    counts, inside = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    fresh = [int(one) for one in dict.fromkeys(rows.source[free][turn].tolist()) if not known[one]]
+    ahead = np.concatenate([[0.0], np.cumsum([max(0.0, float(worth[one])) for one in fresh])])
+    passed, source = 0, -1
+    left = float(np.maximum(look.saved[known[rows.source[free]]], 0.0).sum())
+    for at in turn.tolist():
+        if rows.source[free[at]] != source:
+            source = int(rows.source[free[at]])
+            inside = np.full(len(masks), known[source])
+            passed += not known[source]
+            if not known[source]:
+                left = float(np.maximum(look.saved[rows.source[free] == source], 0.0).sum())
+        saved = float(look.saved[at])
+        left -= max(0.0, saved)
+        new = masks.copy()
+        new[:, at] = True
+        masks = np.concatenate([masks, new])
+        floors = np.concatenate([floors, floors - saved + np.where(inside, 0.0, look.charge[source])])
+        counts = np.concatenate([counts, counts + ~inside])
+        inside = np.concatenate([inside, np.ones(len(new), np.bool_)])
+        further = ahead[np.minimum(passed + np.maximum(room - counts, 0), len(fresh))] - ahead[passed]
+        keep = (floors - left - further < less_than) & (counts <= room)
+        masks, floors, counts, inside = masks[keep], floors[keep], counts[keep], inside[keep]
+        if len(masks) > most:
+            return None
+    return masks, floors
 
 
 @dataclass(slots=True)
 class Located:
-    """A plan for some rows: by row the shares of it that parcels give. Rows that stay open are not there."""
+    """A plan for some rows."""
 
     rows: Rows
-    served: dict[int, dict[int, float]]
+    quantities: dict[int, float]
+    """By column of the grid."""
     cost: float
     """Of this plan, with the rows' constant."""
     floor: float
@@ -247,54 +341,27 @@ class Located:
 
     def needed(self, slack: float) -> list[bool]:
         """By parcel, whether a plan with it can cost less than the floor and the slack."""
-        if not self.rows.lines:
+        if not len(self.rows.open_cost):
             return [True] * len(self.rows.parcels)
-        search = _Search(self.rows)
         target = self.floor - self.rows.constant + slack
-        price, pace, kept = search.first_price(), 1.0, np.ones(len(self.rows.parcels), np.bool_)
-        best = -INFINITE
-        for _ in range(ROUNDS):
-            bound, with_it, taken, _ = search.floor(np.zeros(0, np.int64), np.arange(len(kept)), price)
-            kept &= bound + with_it <= target + NEAR * (1 + abs(target))
-            pace = pace if bound > best else pace * 0.7
-            best = max(best, bound)
-            slope = 1 - taken
-            length = float(slope @ slope)
-            if length == 0:
+        dual = Dual(self.rows, target)
+        steps = dual.steps()
+        none, every = np.zeros(0, np.int64), np.arange(len(self.rows.parcels))
+        kept = np.ones(len(every), np.bool_)
+        for _ in range(ROUNDS_FIRST):
+            look = dual.look(none, every)
+            kept &= look.bound + look.adds <= target + NEAR * (1 + abs(target))
+            if not dual.climb(look, target, steps):
                 break
-            price = np.minimum(search.open_cost, price + pace * max(0.0, target - bound) / length * slope)
         return [bool(one) for one in kept.tolist()]
 
 
 def plant_location(rows: Rows) -> Located:
-    """The plan of least cost, or the best that was found within the nodes that are sensible here, with its floor."""
-    if not rows.lines:
+    """The plan of least cost, or the best that was found within the effort that is sensible here, with its floor."""
+    if not len(rows.open_cost):
         return Located(rows, {}, rows.constant, rows.constant)
-    search = _Search(rows)
-    search.start()
-    proved = search.node(np.zeros(0, np.int64), np.arange(len(rows.parcels)), search.first_price(), ROUNDS)
-    served = _served(search)
-    cost = search.best.cost if served else search.nothing
-    floor = cost if proved and search.exact else min(cost, search.floor_at_root)
-    return Located(rows, served, rows.constant + cost, rows.constant + floor)
-
-
-def _served(search: _Search) -> dict[int, dict[int, float]]:
-    rows, opened = search.rows, list(search.best.opened)
-    if not opened:
-        return {}
-    chosen = rows.cost[:, opened].argmin(axis=1)
-    least = rows.cost[:, opened].min(axis=1)
-    served = {
-        at: {opened[int(chosen[at])]: 1.0}
-        for at in range(len(least))
-        if search.whole[at] and least[at] < search.open_cost[at]
-    }
-    for at, mixed in rows.mixed.items():
-        taken = mixed.fill(tuple(sorted(opened)))[1]
-        if taken:
-            served[at] = {parcel: quantity / mixed.need for parcel, quantity in taken.items()}
-    whole = sum(sum(shares.values()) > 1 - NEAR for shares in served.values())
-    if rows.complete and (whole < len(least) or search.best.cost >= search.nothing):
-        return {}
-    return served
+    search = Search(rows)
+    search.run()
+    quantities = search.quantities()
+    cost = search.best.cost if quantities else rows.nothing
+    return Located(rows, quantities, rows.constant + cost, rows.constant + min(cost, search.floor))

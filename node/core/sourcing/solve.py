@@ -8,7 +8,7 @@ replaced by the fallback's answer for that part.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -23,11 +23,13 @@ from node.core.sourcing.milp import solve_model
 from node.core.sourcing.parts import Part, parts
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.reasons import open_lines
-from node.core.sourcing.waves import Alone, alone, fits, in_turn, needed_columns
+from node.core.sourcing.waves import Alone, Wave, alone, fits, needed_columns
 
 __all__ = ["fallback", "solve"]
 
 NEAR = 1e-9
+GREEDY_TOO = 2_000
+"""With so few columns the greedy plan is tried as well."""
 RANK = ("optimal", "gap", "time-limit", "fallback")
 
 
@@ -71,24 +73,18 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
     if not part.columns:
         return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
     first = alone(grid, part)
-    known = [_fallback(problem, found, grid, part)] if first is None else []
-    floor, columns = -math.inf, part.columns
-    if first is not None:
-        floor = sum(one.located.floor for one in first)
-        known = _without_solver(problem, found, grid, part, first)
-        slack = known[0].bound - floor
-        if slack <= NEAR * (1 + abs(floor)):
-            return replace(known[0], status="optimal")
-        if slack <= problem.gap * known[0].bound:
-            return replace(known[0], status="gap", bound=floor)
-        columns = needed_columns(grid, first, slack)
-    best = known[0]
-    status = "time-limit" if first is not None else "fallback"
+    floor, best, columns = _without_solver(problem, found, grid, part, first)
+    slack = best.bound - floor
+    if slack <= 10 * NEAR * (1 + abs(floor)):
+        return replace(best, status="optimal")
+    if slack <= problem.gap * best.bound:
+        return replace(best, status="gap", bound=floor)
     if seconds <= 0:
-        return replace(best, status=status, bound=floor)
+        return replace(best, status="time-limit", bound=floor)
     answer = solve_model(grid, columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
+    status = "time-limit"
     if answer.status:
-        one, faults = _valued(problem, found, grid, part, _exact(problem, grid, answer.quantities))
+        one, faults = _valued(problem, found, grid, part, _exact(problem, grid, _by_column(answer.quantities)))
         if not faults:
             status = answer.status
             floor = max(floor, min(best.bound, one.bound, answer.bound))
@@ -96,26 +92,26 @@ def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds:
     return replace(best, status=status, bound=floor, seconds=answer.seconds)
 
 
-def _without_solver(problem: Problem, found: Index, grid: Grid, part: Part, first: Sequence[Alone]) -> list[_Solved]:
-    """Plans from orders solved alone, the cheapest first; a lone one where that is the optimum."""
-    together = np.zeros(len(grid.cost))
-    for one in first:
-        together[list(one.quantities)] = list(one.quantities.values())
+def _without_solver(
+    problem: Problem, found: Index, grid: Grid, part: Part, first: Sequence[Alone]
+) -> tuple[float, _Solved, list[int]]:
+    """A floor, the best plan of the searches, and the columns that a better one may use."""
+    floor = sum(one.located.floor for one in first)
+    together = {at: quantity for one in first for at, quantity in one.located.quantities.items()}
     if fits(together, part.pools):
         plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, together))
         if not faults:
-            return [plan]
-    plans = [_fallback(problem, found, grid, part)]
-    # The parcels that are best without regard to what is scarce, filled as far as they can be.
-    used = set(grid.col_parcel[np.flatnonzero(together)].tolist())
-    among = [at for at in part.columns if int(grid.col_parcel[at]) in used]
-    plans.append(_fallback(problem, found, grid, Part(part.orders, part.lines, among)))
-    quantities = in_turn(grid, part, first)
-    if quantities is not None:
-        plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, quantities))
-        if not faults:
-            plans.append(plan)
-    return sorted(plans, key=lambda one: one.bound)
+            kept = [needed_columns(grid, one, max(0.0, plan.bound - floor)) for one in first]
+            return floor, plan, sorted(at for columns in kept for at in columns)
+    if len(first) == 1:
+        return floor, _fallback(problem, found, grid, part), part.columns
+    wave = Wave(grid, part, first)
+    wave.search(problem.gap)
+    plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, wave.quantities()))
+    if faults or len(part.columns) <= GREEDY_TOO:
+        other = _fallback(problem, found, grid, part)
+        plan = other if faults or other.bound < plan.bound else plan
+    return wave.floor, plan, wave.needed_columns() if not faults else part.columns
 
 
 def _valued(problem: Problem, found: Index, grid: Grid, part: Part, picks: list[Pick]) -> tuple[_Solved, list[str]]:
@@ -141,12 +137,16 @@ def _checked_greedy(problem: Problem, found: Index, grid: Grid, part: Part) -> l
     return [] if _judged(problem, found, grid, part, picks)[1] else picks
 
 
-def _exact(problem: Problem, grid: Grid, quantities: Floats) -> list[Pick]:
+def _by_column(quantities: Floats) -> dict[int, float]:
+    return {at: float(quantities[at]) for at in np.flatnonzero(quantities > 0).tolist()}
+
+
+def _exact(problem: Problem, grid: Grid, quantities: Mapping[int, float]) -> list[Pick]:
     """The solver's quantities as exact ones: whole steps, within the line's need and the pool's rest."""
     need: dict[int, Decimal] = {}
     stock: dict[int, Decimal] = {}
     picks = []
-    for at in np.flatnonzero(quantities > 0).tolist():
+    for at in sorted(at for at, quantity in quantities.items() if quantity > 0):
         line, number = int(grid.col_line[at]), int(grid.col_supply[at])
         supply = problem.supplies[number]
         step = step_of(supply)
@@ -169,6 +169,8 @@ def _plan(problem: Problem, found: Index, grid: Grid, solved: Sequence[_Solved])
     times = [one.seconds for one in solved if one.seconds is not None]
     method, status = ("fallback" if worst == RANK.index("fallback") else "exact"), RANK[worst]
     bound, gap = _bound(priced.cost, status, solved)
+    if status == "time-limit" and gap <= problem.gap:
+        status = "gap"  # one part is not near enough to its floor, and all parts together are
     return Plan(
         assignments=priced.assignments,
         unfilled=open_lines(problem, found, priced),
