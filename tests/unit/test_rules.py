@@ -454,11 +454,12 @@ def test_the_next_strategy_finds_the_orders_of_a_place_used_up() -> None:
     """Two orders want what is cheapest there, which sends one; the other one comes from elsewhere in the next turn."""
     one = problem({"|DC1": 9, "0088:1|A": 9})
     two = replace(one.orders[0], order_id="8")
+    dear = [replace(way, cost_fixed=D(9)) if way.source_id == "0088:1|A" else way for way in one.services]
     both = replace(
         one,
         orders=(*one.orders, two),
         sources=(replace(DC, orders_left=1), *one.sources[1:]),
-        services=(*one.services, *(replace(way, order_id="8") for way in one.services)),
+        services=(*dear, *(replace(way, order_id="8") for way in dear)),
     )
     steps = rules(BASE + 'partners = ["-"]\non_failure = "any"\n[strategies.any]\n')
     pieces, _ = replay(both, steps, solve)
