@@ -27,15 +27,18 @@ def empty(folder: Path, before: datetime) -> int:
 
     A file that cannot be deleted waits for the next time.
     """
+    times = {path.name: at for path, at in _files(folder)}
     count = 0
     for path, at in _files(folder):
-        if at >= before:
+        is_findings = path.name.endswith(FINDINGS)
+        # What says why a file is here stays as long as the file.
+        if max(at, times.get(path.name.removesuffix(FINDINGS), at)) >= before:
             continue
         try:
             path.unlink()
         except OSError:
             continue
-        count += not path.name.endswith(FINDINGS)
+        count += not is_findings
     return count
 
 
