@@ -60,6 +60,9 @@ class CustomerOrderStore(Protocol):
     def wake(self, customer_order_ids: Sequence[int], now: int) -> int:
         """Let these orders be looked at now, unless they are at their end; how many that changed."""
 
+    def wake_taken(self, partner_id: str, epoch: int, through: int, after: int, now: int) -> int:
+        """Let the orders be looked at whose partner orders, with after < number <= through, still stand as "sent"."""
+
     def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
         """Orders that wait for one of these items: the most urgent first, then the oldest."""
 

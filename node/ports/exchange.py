@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from node.core.rows import CardRow, DocumentRow, HandoverRow, HeadRow, LinkRow, PartnerRow, ReceiptRow
-from node.ports.trade import OrderIdentity
 
 __all__ = [
     "USAGES",
@@ -111,9 +110,6 @@ class DocumentStore(Protocol):
 
     def set_duplicate(self, document_id: int, duplicate_of: int) -> None:
         """Say that a document only repeats another one, which stands for both."""
-
-    def sent_orders(self, partner_id: str, epoch: int, through: int, after: int) -> list[OrderIdentity]:
-        """The orders among our documents with after < number <= through that still stand as "sent"."""
 
     def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
         """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""

@@ -26,6 +26,7 @@ from node.store.fulfilment_schema import (
     PIECE_CLAIM,
     PROCESS_EVENT,
 )
+from node.store.schema import DOCUMENT, ORDER
 from node.store.session import Session
 from node.store.settings import Counters
 from node.store.statements import Compiler, listed, only_first, parameter, word
@@ -36,6 +37,28 @@ _C = CUSTOMER_ORDER.c
 _L = CUSTOMER_LINE.c
 _P = PIECE.c
 _E = PROCESS_EVENT.c
+
+
+def _receipted() -> Any:
+    """The customer orders that are behind orders of ours between two numbers which still stand as sent."""
+    document, order = DOCUMENT.c, ORDER.c
+    named = sa.and_(
+        order.number == document.doc_number,
+        *(order[name] == document[name] for name in ("issuer", "unit", "series", "partner_id", "usage")),
+    )
+    return (
+        sa.select(_P.customer_order_id)
+        .select_from(DOCUMENT.join(ORDER, named).join(PIECE, _P.order_id == order.order_id))
+        .where(
+            document.partner_id == parameter("of_partner"),
+            document.direction == word("out"),
+            document.epoch == parameter("of_epoch"),
+            document.number > parameter("after"),
+            document.number <= parameter("through"),
+            document.state == word("sent"),
+            document.type == word("Order"),
+        )
+    )
 
 
 class CustomerOrderStatements:
@@ -124,6 +147,16 @@ class CustomerOrderStatements:
                 _C.state.notin_([word("cancelled"), word("merged"), word("template")]),
             ),
             *("now", "order_ids", "before"),
+        )
+        self.wake_taken = sql(
+            sa.update(CUSTOMER_ORDER)
+            .ordered_values((_C.next_at, parameter("now")))
+            .where(
+                _C.customer_order_id.in_(_receipted()),
+                sa.or_(_C.next_at.is_(None), _C.next_at > parameter("before")),
+                _C.state.notin_([word("cancelled"), word("merged"), word("template")]),
+            ),
+            *("now", "of_partner", "of_epoch", "after", "through", "before"),
         )
         self.any_back_ordered = sql(
             only_first(sa.select(_P.customer_order_id).where(_P.state == word("back_ordered"))), "limit"
@@ -301,6 +334,10 @@ class CustomerOrders:
         if not customer_order_ids:
             return 0
         return self._session.run(self._sql.wake, now, json.dumps([*customer_order_ids]), now)
+
+    def wake_taken(self, partner_id: str, epoch: int, through: int, after: int, now: int) -> int:
+        """Let the orders be looked at whose partner orders, with after < number <= through, still stand as "sent"."""
+        return self._session.run(self._sql.wake_taken, now, partner_id, epoch, after, through, now)
 
     def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
         """Orders that wait for one of these items: the most urgent first, then the oldest."""

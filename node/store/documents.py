@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node.core.rows import DocumentRow
-from node.ports import Identity, OrderIdentity
+from node.ports import Identity
 from node.store.schema import CONTENT, CONTENT_FIELDS, DOCUMENT, DOCUMENT_COLUMNS, HANDOVER, OPEN, STANDING
 from node.store.session import Session
 from node.store.settings import Counters
@@ -153,18 +153,6 @@ class DocumentStatements:
         )
         self.set_duplicate = sql(
             sa.update(DOCUMENT).ordered_values((_C.duplicate_of, parameter("of_id"))).where(of_id), *("of_id", "id")
-        )
-        self.sent_orders = sql(
-            sa.select(_C.issuer, _C.unit, _C.doc_number, _C.series, _C.usage).where(
-                _C.partner_id == parameter("of_partner"),
-                _C.direction == word("out"),
-                _C.epoch == parameter("of_epoch"),
-                _C.number > parameter("after"),
-                _C.number <= parameter("through"),
-                _C.state == word("sent"),
-                _C.type == word("Order"),
-            ),
-            *("of_partner", "of_epoch", "after", "through"),
         )
         self.take_sent = sql(
             sa.update(DOCUMENT)
@@ -333,10 +321,6 @@ class Documents:
     def set_duplicate(self, document_id: int, duplicate_of: int) -> None:
         """Say that a document only repeats another one, which stands for both."""
         self._session.run(self._sql.set_duplicate, duplicate_of, document_id)
-
-    def sent_orders(self, partner_id: str, epoch: int, through: int, after: int) -> list[OrderIdentity]:
-        """The orders among our documents with after < number <= through that still stand as "sent"."""
-        return self._session.all(OrderIdentity._make, self._sql.sent_orders, partner_id, epoch, after, through)
 
     def take_sent(self, partner_id: str, epoch: int, through: int, after: int) -> None:
         """Set state "taken" on our sent documents with after < number <= through that still stand as "sent"."""

@@ -17,7 +17,7 @@ from node.core.document.reservation import ReservationRequest, ReservationRespon
 from node.core.rows import DocumentRow
 from node.ports import OrderIdentity, Transaction
 
-__all__ = ["look_again", "notice", "notice_rows", "orders_taken", "supply_changed", "wake_pieces"]
+__all__ = ["look_again", "notice", "notice_rows", "supply_changed", "wake_pieces"]
 
 
 def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
@@ -58,14 +58,6 @@ def notice_rows(tx: Transaction, ctx: Context, rows: Iterable[DocumentRow]) -> b
     for partner_id, documents in by_partner.items():
         due |= notice(tx, ctx, partner_id, documents)
     return due
-
-
-def orders_taken(tx: Transaction, ctx: Context, partner_id: str, identities: Sequence[OrderIdentity]) -> bool:
-    """A partner has these orders of ours now; whether a customer order is due now."""
-    found = tx.orders.find(partner_id, identities).values() if identities else ()
-    ids = [order.order_id for order in found if order.customer_order]
-    pieces = tx.customer_orders.pieces_ordered_by(ids) if ids else []
-    return _wake(tx, ctx, {piece.customer_order_id for piece in pieces})
 
 
 def supply_changed(tx: Transaction, ctx: Context, item_keys: Sequence[str]) -> bool:

@@ -55,7 +55,7 @@ def receipted(
     if changed:
         tx.documents.set_outcomes(changed)
     span = (outgoing.partner_id, outgoing.epoch, body.number, outgoing.receipted_number)
-    notices.orders_taken(tx, ctx, outgoing.partner_id, tx.documents.sent_orders(*span))
+    tx.customer_orders.wake_taken(*span, ctx.now_micros())
     tx.documents.take_sent(*span)
     if refused:
         orders.undo_refused(tx, ctx, outgoing.partner_id, refused)
