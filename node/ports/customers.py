@@ -21,6 +21,9 @@ __all__ = ["CustomerOrderStore"]
 class CustomerOrderStore(Protocol):
     """Customer orders with their lines, pieces, decisions and events."""
 
+    def in_use(self) -> bool:
+        """Whether there is any customer order at all: where none is, no document or figure concerns one."""
+
     def next_ids(self, count: int) -> int: ...
     def next_piece_ids(self, count: int) -> int: ...
     def next_decision_ids(self, count: int) -> int: ...

@@ -158,6 +158,7 @@ class CustomerOrderStatements:
             ),
             *("now", "of_partner", "of_epoch", "after", "through", "before"),
         )
+        self.in_use = sql(only_first(sa.select(_C.customer_order_id)), "limit")
         self.any_back_ordered = sql(
             only_first(sa.select(_P.customer_order_id).where(_P.state == word("back_ordered"))), "limit"
         )
@@ -230,6 +231,10 @@ class CustomerOrders:
         self._session = session
         self._sql = sql
         self._counters = counters
+
+    def in_use(self) -> bool:
+        """Whether there is any customer order at all: where none is, no document or figure concerns one."""
+        return bool(self._session.values(self._sql.in_use, 1))
 
     def next_ids(self, count: int) -> int:
         """Reserve `count` customer order ids and return the first."""

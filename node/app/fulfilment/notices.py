@@ -22,7 +22,7 @@ __all__ = ["look_again", "notice", "notice_rows", "supply_changed", "wake_pieces
 
 def notice(tx: Transaction, ctx: Context, partner_id: str, documents: Sequence[Document]) -> bool:
     """Documents of a partner, or of our own on internal orders, were taken; whether a customer order is due now."""
-    if not documents:
+    if not documents or not tx.customer_orders.in_use():
         return False
     own = tx.partners.own().partner_id
     keys = order_book.keys_needed(documents, sender=own, receiver=partner_id)
