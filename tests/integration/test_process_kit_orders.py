@@ -10,7 +10,7 @@ import pytest
 from node.app.documents.submit import Submission, submit
 from node.config import PartnerSettings
 from node.core.document.common import DocumentHeader, DocumentKey, ItemRef, Party, PartyRole
-from node.core.document.fulfilment import DespatchAdvice, DespatchLine
+from node.core.document.fulfilment import DeliveryEvent, DeliveryStatus, DespatchAdvice, DespatchLine
 from node.core.document.order import Order, OrderCancellation, OrderChange, OrderKind, OrderLine
 from node.core.order_view import LineView, view
 from node.core.quantity import Quantity
@@ -57,12 +57,12 @@ def ours(shop: Company) -> int:
     return row.customer_order_id
 
 
-def as_seen(company: Company, other: Company) -> LineView:
+def as_seen(company: Company, other: Company, *remarks: str) -> LineView:
     """The one line of the order, as this company's book has it."""
     (row,) = company.read(lambda tx: tx.orders.search(partner_id=other.id))
     lines, events = company.read(lambda tx: (tx.orders.lines([row.order_id]), tx.orders.events([row.order_id])))
     (line,) = view(row, lines, events, company.clock.now()).lines
-    assert line.remarks == ()
+    assert line.remarks == remarks
     assert line.ordered == line.accepted + line.back_ordered + line.rejected + line.cancelled + line.unanswered
     return line
 
@@ -111,6 +111,38 @@ def test_a_partners_kit_is_answered_and_sent_as_one_line(shop: Company, meyer: C
     assert numbers(as_seen(shop, meyer)) == {"accepted": 3, "despatched": 2}
     assert accounts(shop, ours(shop))["10"] == {"ordered": 3, "live": 3}
     assert shop.read(lambda tx: tx.reservations.differences()) == []
+
+
+def carried(shop: Company, gtin: str, number: str, event: DeliveryEvent, place: int = 0) -> None:
+    """What the carrier says of a despatch of a component."""
+    row, _, _ = instructed(shop, gtin)[place]
+    despatch = DocumentKey(issuer=shop.id, type="DespatchAdvice", number=f"{number}{place}")
+    header = DocumentHeader(number=f"{event.value}-{number}{place}")
+    say_own(
+        shop,
+        DeliveryStatus(header=header, despatch=despatch, order=key(row), event=event, occurred_at=shop.clock.now()),
+    )
+
+
+def test_a_kit_has_arrived_when_all_its_components_have(shop: Company, meyer: Company, braun: Company) -> None:
+    put(shop, 8, "B", LEG)
+    put(shop, 2, "B", TOP)
+    order(meyer, shop, 2)
+    run(shop, meyer)
+    send(shop, LEG, "L")
+    send(shop, TOP, "T")
+    carried(shop, LEG, "L", DeliveryEvent.DELIVERED)
+    run(shop, meyer)
+    assert numbers(as_seen(meyer, shop)) == {"accepted": 2, "despatched": 2}
+    carried(shop, TOP, "T", DeliveryEvent.FAILED)
+    run(shop, meyer)
+    assert as_seen(meyer, shop, "a delivery failed").failed == 2
+    carried(shop, TOP, "T", DeliveryEvent.DELIVERED)
+    run(shop, meyer)
+    assert numbers(as_seen(meyer, shop)) == {"accepted": 2, "despatched": 2, "delivered": 2}
+    assert accounts(shop, ours(shop))["10"] == {"ordered": 2, "delivered": 2}
+    (row,) = shop.read(lambda tx: tx.customer_orders.search(limit=9))
+    assert row.state == "done"
 
 
 def test_a_partners_kit_waits_for_the_component_that_is_missing(shop: Company, meyer: Company, braun: Company) -> None:
