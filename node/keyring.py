@@ -280,12 +280,14 @@ class Keyring:
         return sorted(found)
 
     def _path(self, kind: str, name: str) -> Path:
-        for path in self._files(kind):
+        files = self._files(kind)
+        for path in files:
             if path.name.endswith(f"-{name}.pem"):
                 return path
         raise ConfigError(
             f"there is no file {kind}-*-{name}.pem in {self._folder}",
-            hint="Put it back from your backup; if it is lost, run `hansa key recover` with the recovery key.",
+            hint="Put it back from your backup; if it is lost, run `hansa key recover` with the recovery key."
+            + (" Or the database is an older copy than the keys that are here: put back the newest." * bool(files)),
         )
 
     def _read(self, path: Path) -> bytes:

@@ -54,6 +54,20 @@ def test_passphrase(folder: Path) -> None:
     assert "HANSA_PASSPHRASE" in caught.value.hint
 
 
+def test_a_database_that_is_older_than_the_keys_is_thought_of(folder: Path) -> None:
+    """Keys that are in force no more are deleted: a copy of the database from before knows no other."""
+    random = CountedRandom("keys")
+    first = Keyring(folder).new_signing(random.token)
+    next(folder.iterdir()).unlink()
+    with pytest.raises(ConfigError) as caught:
+        Keyring(folder).signer(first.key_id)
+    assert "older copy" not in caught.value.hint
+    Keyring(folder).new_signing(random.token)
+    with pytest.raises(ConfigError, match="there is no file signing") as caught:
+        Keyring(folder).signer(first.key_id)
+    assert "older copy" in caught.value.hint
+
+
 def test_a_hint_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     signer = Keyring(tmp_path / "our shop").new_signing(CountedRandom("keys").token)
     (path,) = (tmp_path / "our shop").iterdir()
