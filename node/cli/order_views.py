@@ -210,6 +210,8 @@ def sent(output: Output, told: Result) -> None:
         output.line(f"{what} is there already (document {told['document']}); nothing was sent twice")
     else:
         output.line(f"{what} goes to {told['partner']} (document {told['document']})")
+        if told.get("answers"):
+            output.note(f"it answers {told['answers']}, not the order: that stands as it is where this says no")
         if told.get("revision"):
             output.note(f"revision {told['revision']}: it replaces what was sent under this number before")
     for one in told["findings"]:

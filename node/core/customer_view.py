@@ -15,7 +15,17 @@ from node.core.decimals import format_decimal, from_scaled
 from node.core.fulfilment import balance
 from node.core.piece_state import DEAD, INBOUND
 
-__all__ = ["TO_DO", "decision_fields", "event_fields", "order_fields", "order_to_do", "to_do", "told", "when"]
+__all__ = [
+    "TO_DO",
+    "decision_fields",
+    "event_fields",
+    "is_hindered",
+    "order_fields",
+    "order_to_do",
+    "to_do",
+    "told",
+    "when",
+]
 
 TO_DO = {
     "human": "see `hansa order why`, then `hansa order approve`, `change` or `cancel`",
@@ -159,11 +169,16 @@ def order_to_do(order: CustomerOrderRow) -> str:
     return "" if "`hansa" in order.reason else TO_DO.get(order.state, "")
 
 
+def is_hindered(piece: PieceRow) -> bool:
+    """Whether a back-ordered piece waits for something other than supply, which is its reason."""
+    return piece.state == "back_ordered" and bool(piece.reason) and not piece.promised_on
+
+
 def to_do(piece: PieceRow, number: str = "") -> str:
     """What a person can do about a piece; `number` is that of the order behind it."""
     if piece.mode in INBOUND and piece.state == "despatched":
         return f"say what arrives there: `hansa order receive {number or 'ORDER'}`"
-    if piece.state == "back_ordered" and piece.reason and not piece.promised_on:
+    if is_hindered(piece):
         return "see `hansa order why`; when rules, rates or settings are mended: `hansa order approve` looks again"
     return TO_DO.get(piece.state, "")
 

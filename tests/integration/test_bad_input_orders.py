@@ -181,7 +181,8 @@ def test_what_no_carrier_brings_is_told_as_that_and_looked_for_again_when_it_is_
     order_id = capture(shop, an_order(currency="GBP"))
     settle(shop)
     (told,) = stuck(shop)
-    assert (told["state"], told["what"]) == ("back_ordered", "no carrier serves this way")
+    expected = ("back_ordered", "you", "no carrier serves this way")
+    assert (told["state"], told["waits_for"], told["what"]) == expected
     assert "hansa order approve" in told["to_do"]
     assert "our rate is in EUR, not GBP" in why(shop, "C1")
     host = cast("Host", SimpleNamespace(store=shop.store, ctx=shop.ctx, live=None))

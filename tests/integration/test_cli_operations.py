@@ -164,12 +164,14 @@ def test_a_change_and_a_cancellation_are_answered(shop: Desk, maker: Desk) -> No
     shop.do("order.change", order="PO2", number="CH1", lines=[{"line": "1", "quantity": "4"}], reason="too many")
     connect(shop.company, maker.company)
     assert line_of(maker, "PO2")["change_requested"] == "4"
-    maker.do("order.respond", order="PO2", number="AB2", accept=True)
+    answered = maker.do("order.respond", order="PO2", number="AB2", accept=True)
+    assert answered["answers"] == "OrderChange CH1"
     connect(shop.company, maker.company)
     assert line_of(shop, "PO2")["ordered"] == line_of(maker, "PO2")["ordered"] == "4"
     shop.do("order.cancel", order="PO2", number="CA1", reason="customer has gone")
     connect(shop.company, maker.company)
-    maker.do("order.respond", order="PO2", number="AB3", accept=True)
+    answered = maker.do("order.respond", order="PO2", number="AB3", accept=True)
+    assert answered["answers"] == "OrderCancellation CA1"
     connect(shop.company, maker.company)
     assert line_of(shop, "PO2")["status"] == "cancelled"
 
@@ -179,7 +181,8 @@ def test_an_order_is_rejected_with_a_reason(shop: Desk, maker: Desk) -> None:
     connect(shop.company, maker.company)
     with pytest.raises(RefusedError, match="says why"):
         maker.do("order.respond", order="PO3", number="AB4", reject=True)
-    maker.do("order.respond", order="PO3", number="AB4", reject=True, reason="no longer made")
+    rejected = maker.do("order.respond", order="PO3", number="AB4", reject=True, reason="no longer made")
+    assert rejected["answers"] == ""
     connect(shop.company, maker.company)
     assert line_of(shop, "PO3")["status"] == "rejected"
 

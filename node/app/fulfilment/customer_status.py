@@ -174,7 +174,7 @@ def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str,
                 {
                     **base,
                     "state": piece.state,
-                    "waits_for": _FOR.get(piece.state, waits_for),
+                    "waits_for": "you" if customer_view.is_hindered(piece) else _FOR.get(piece.state, waits_for),
                     "what": piece.reason or _WHY.get(piece.state, ""),
                     "quantity": customer_view.told(piece.quantity),
                     "unit": piece.unit,

@@ -440,8 +440,15 @@ def _submit(
         "number": header["number"],
         "revision": done.revision,
         "partner": partner,
+        "answers": _answered(fields),
         "findings": [{"rule": one.rule, "path": one.path, "text": one.text} for one in done.findings],
     }
+
+
+def _answered(fields: Fields) -> str:
+    """The change or cancellation that a response answers, instead of the order itself; "" for none."""
+    asked = fields.get("answers")
+    return f"{asked['type']} {asked['number']}" if asked else ""
 
 
 def _refusal(document_type: str, number: str, findings: Sequence[Finding]) -> RefusedError:
