@@ -203,6 +203,9 @@ def _why(output: Output, told: Result) -> None:
             for line in decision["why"].get("lines", ())
             for candidate in line["candidates"]
         ]
+        if "lines" not in decision["why"] and "pieces" in decision["why"]:
+            rows = [_piece(piece, told.get("names", {}), decision["currency"]) for piece in decision["why"]["pieces"]]
+            output.line("  what else could have been chosen is kept no longer")
         output.table(
             ["line", "source", "with", "available", "taken", "arrives", "cost", "made of", "why"],
             rows,
@@ -214,6 +217,12 @@ def _why(output: Output, told: Result) -> None:
                 output.line(f"line {line['line']}: {one['quantity']} stay open: {one['reason']}")
         if any(candidate.get("unit_costs") and not candidate.get("costs") for candidate in _candidates(decision)):
             output.note("cost: of what is taken, or of one unit where nothing is (each)")
+
+
+def _piece(one: Result, names: Result, currency: str) -> list[str]:
+    """A piece of a plan whose problem is kept no longer."""
+    chosen = {**one, "available": "", "chosen": one["quantity"], "why": ""}
+    return [one["line"], *_candidate(chosen, names, currency)]
 
 
 def _candidates(decision: Result) -> list[Result]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -19,7 +24,7 @@ from node.core.sourcing.problem import (
     Supply,
     Weights,
 )
-from node.core.sourcing.problem_json import from_json, to_json
+from node.core.sourcing.problem_json import from_fields, from_json, to_fields, to_json
 from node.errors import RefusedError
 
 texts = st.text(max_size=8)
@@ -97,6 +102,11 @@ def test_what_is_default_is_left_out() -> None:
         '{"version":1,"today":"2026-05-04","scarcity":[["a","b"]]}',
         '{"version":1,"today":"2026-05-04","scarcity":[["a","b",1]]}',
         '{"version":1,"today":"2026-05-04","gap":"0"}',
+        '{"version":1,"today":"2026-05-04","scarcity":[["a","b","NaN"]]}',
+        '{"version":1,"today":"2026-05-04","scarcity":[["a","b","Infinity"]]}',
+        '{"version":0,"today":"2026-05-04"}',
+        '{"version":"1","today":"2026-05-04"}',
+        '{"today":"2026-05-04"}',
         "[" * 100_000,
     ],
 )
@@ -111,3 +121,52 @@ def test_numbers_keep_their_value() -> None:
         today=date(2026, 5, 4), scarcity={("|A", "i"): Decimal("1E+3")}, orders=(OrderDemand(order_id="1"),)
     )
     assert from_json(to_json(problem)).scarcity == {("|A", "i"): 1000}
+
+
+@given(problems, st.data())
+def test_a_field_that_nobody_knows_is_refused_wherever_it_stands(problem: Problem, data: st.DataObject) -> None:
+    """A newer version's field may change what the problem means: it is not passed over."""
+    fields = to_fields(problem)
+    objects = [fields, *fields.get("orders", []), *fields.get("sources", []), *fields.get("supplies", [])]
+    data.draw(st.sampled_from(objects))["x-new"] = data.draw(st.none() | texts)
+    with pytest.raises(RefusedError) as raised:
+        from_fields(fields)
+    assert raised.value.code == "bad-problem"
+
+
+@given(problems, st.data())
+def test_whatever_is_in_a_field_it_is_a_problem_or_refused(problem: Problem, data: st.DataObject) -> None:
+    fields = to_fields(problem)
+    objects = [fields, *fields.get("orders", []), *fields.get("sources", []), *fields.get("supplies", [])]
+    place = data.draw(st.sampled_from([one for one in objects if one]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
+        st.none() | st.booleans() | st.integers() | st.floats() | texts | st.lists(texts, max_size=2) | st.just({})
+    )
+    with suppress(RefusedError):
+        made = from_fields(fields)
+        assert from_json(to_json(made)) == made
+
+
+def of_type(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type, so that a field that is added to a class is tried without a word here."""
+    if get_origin(kind) is UnionType:
+        return st.one_of(*(of_type(one) for one in get_args(kind)))
+    if get_origin(kind) is tuple:
+        return st.lists(of_type(get_args(kind)[0]), max_size=2).map(tuple)
+    if get_origin(kind) is frozenset:
+        return st.frozensets(texts, max_size=2)
+    if get_origin(kind) is Mapping:
+        return st.dictionaries(st.tuples(texts, texts), numbers, max_size=2)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return st.builds(kind, **{one.name: of_type(hints[one.name]) for one in dataclasses.fields(kind)})
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        type(None): st.none(), str: texts, bool: st.booleans(), int: st.integers(0, 10**9),
+        float: st.floats(0, 60), Decimal: numbers, date: days,
+    }  # fmt: skip
+    return simple[kind]
+
+
+@given(of_type(Problem))
+def test_every_field_of_a_problem_survives(problem: Problem) -> None:
+    assert from_json(to_json(problem)) == problem

@@ -124,7 +124,10 @@ def _decided(tx: Transaction, decisions: Sequence[DecisionRow]) -> list[dict[str
 
 
 def _explained(kept: dict[str, Any], problem: Problem | None) -> dict[str, Any]:
-    plan = plan_of(kept)
+    try:
+        plan = plan_of(kept)
+    except RefusedError:
+        return kept  # another version wrote it: what it says is told as it is
     if plan is None or problem is None:
         return kept
     return {**explain(problem, plan, kept["order"]), "findings": kept.get("findings", [])}

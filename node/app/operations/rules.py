@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -139,7 +140,7 @@ def rules_simulate(
     if fatal is not None:
         hint = "hansa rules check --rules FILE says everything"
         raise RefusedError(f"{file}: {fatal.path}: {fatal.text}", code="bad-rules", hint=hint)
-    past = _past(host, since, orders) if problems is None else [from_fields(one) for one in problems]
+    past = _past(host, since, orders, report) if problems is None else [from_fields(one) for one in problems]
     # The solver takes a moment to be loaded, which no other command should wait for.
     from node.core.sourcing.solve import solve
 
@@ -159,9 +160,16 @@ def rules_simulate(
     }
 
 
-def _past(host: Host, since: date | None, orders: int) -> list[Problem]:
+def _past(host: Host, since: date | None, orders: int, report: Report) -> list[Problem]:
+    """The kept problems that this version can read: the format may have been another before."""
     texts = host.store.read(lambda tx: past_problems.newest(tx, since, orders))
-    return [from_json(text) for text in texts]
+    found = []
+    for text in texts:
+        with suppress(RefusedError):
+            found.append(from_json(text))
+    if len(found) < len(texts):
+        report(f"{len(texts) - len(found)} past problems were written by another version, and are left out")
+    return found
 
 
 def _totals(one: Totals) -> dict[str, Any]:

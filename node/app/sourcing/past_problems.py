@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
@@ -10,6 +11,7 @@ from node.app.context import Context
 from node.core.problem_rows import ProblemRow
 from node.core.sourcing.problem import Problem
 from node.core.sourcing.problem_json import from_json, to_json
+from node.errors import RefusedError
 from node.ports import Transaction
 from node.wire import micros
 
@@ -48,8 +50,12 @@ def of_order(problem: Problem, order_id: str) -> Problem:
 
 
 def of_decisions(tx: Transaction, decision_ids: Sequence[int]) -> dict[int, Problem]:
-    """The problems of these decisions, by decision, as far as they are still kept."""
-    return {row.decision_id: from_json(row.problem) for row in tx.problems.find(decision_ids)}
+    """The problems of these decisions, by decision, as far as they are still kept and this version can read them."""
+    found = {}
+    for row in tx.problems.find(decision_ids):
+        with suppress(RefusedError):
+            found[row.decision_id] = from_json(row.problem)
+    return found
 
 
 def newest(tx: Transaction, since: date | None, limit: int) -> list[str]:

@@ -61,7 +61,7 @@ def plan_of(fields: Mapping[str, Any]) -> Plan | None:
         return None
     try:
         return _plan_of(fields)
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         hint = "it was not written by this version of the node"
         raise RefusedError(f"this is no plan: {str(error)[:200]}", code="bad-plan", hint=hint) from None
 
@@ -71,22 +71,27 @@ def _plan_of(fields: Mapping[str, Any]) -> Plan:
     pieces = tuple(
         Assignment(
             order_id=order_id,
-            line_id=one["line"],
-            source_id=one["source"],
-            item_key=one["item"],
-            quantity=Decimal(one["quantity"]),
+            line_id=_text(one["line"]),
+            source_id=_text(one["source"]),
+            item_key=_text(one["item"]),
+            quantity=_number(one["quantity"]),
             supply_on=date.fromisoformat(one["from"]),
             ship_on=date.fromisoformat(one["ships"]),
             arrive_on=date.fromisoformat(one["arrives"]),
-            carrier=one["carrier"],
-            service=one["service"],
-            costs={part: Decimal(cost) for part, cost in one["costs"].items()},
+            carrier=_text(one["carrier"]),
+            service=_text(one["service"]),
+            costs={part: _number(cost) for part, cost in one["costs"].items()},
             supply_index=int(one["supply"]),
         )
         for one in fields[_MADE_OF]
     )
     unfilled = tuple(
-        Unfilled(order_id=order_id, line_id=one["line"], quantity=Decimal(one["quantity"]), reason=one["reason"])
+        Unfilled(
+            order_id=order_id,
+            line_id=_text(one["line"]),
+            quantity=_number(one["quantity"]),
+            reason=_text(one["reason"]),
+        )
         for one in fields["open"]
     )
     costs: dict[str, Decimal] = {}
@@ -98,9 +103,22 @@ def _plan_of(fields: Mapping[str, Any]) -> Plan:
         unfilled=unfilled,
         cost=sum(costs.values(), Decimal(0)),
         costs=costs,
-        method=fields["method"],
-        status=fields["status"],
+        method=_text(fields["method"]),
+        status=_text(fields["status"]),
         gap=float(fields["gap"]),
         bound=None,
         seconds=None,
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is expected, not {value!r:.40}")
+    return value
+
+
+def _number(value: Any) -> Decimal:
+    number = Decimal(_text(value))
+    if not number.is_finite():
+        raise ValueError(f"a number is expected, not {value!r:.40}")
+    return number

@@ -180,7 +180,10 @@ def _exact(kind: type) -> Decode:
 def _decimal(value: Any) -> Decimal:
     if not isinstance(value, str) or len(value) > _DIGITS_MAX:
         raise TypeError(f"a number as text is expected, not {value!r:.40}")
-    return Decimal(value)
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError(f"a number is expected, not {value!r:.40}")
+    return number
 
 
 def _list(value: Any) -> list[Any]:
