@@ -241,8 +241,7 @@ def _order_commands(add: Group) -> None:
         "--incoterms", metavar="RULE PLACE", help="such as 'DAP Hamburg'; without: what is agreed; '' for none"
     )
     place.add_argument("--customer-order", metavar="NUMBER", help="the customer's order that this fulfils")
-    answers = "answer an order, or the change or cancellation of it that waits: accept, reject, or line by line"
-    respond = _by_hand(add("respond", answers), order=True, reason=True)
+    respond = _by_hand(add("respond", "answer an order, or the change of it that waits"), order=True, reason=True)
     kind = respond.add_mutually_exclusive_group()
     kind.add_argument("--accept", action="store_true", help="all of it")
     kind.add_argument("--reject", action="store_true", help="none of it; needs --reason")
