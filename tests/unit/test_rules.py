@@ -463,7 +463,7 @@ def test_the_next_strategy_finds_the_orders_of_a_place_used_up() -> None:
     )
     steps = rules(BASE + 'partners = ["-"]\non_failure = "any"\n[strategies.any]\n')
     pieces, _ = replay(both, steps, solve)
-    assert sorted((piece.source_id, piece.quantity) for piece in pieces) == [("0088:1|A", 4), ("|DC1", 4)]
+    assert sorted((piece.source_id, piece.quantity) for piece in pieces) == [("0088:1|A", D(4)), ("|DC1", D(4))]
 
 
 def test_the_facts_of_an_order() -> None:
