@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -76,7 +77,8 @@ def write_new(path: Path, data: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise ConfigError(f"{path}: {error.strerror or error}", hint="name a file that we may write") from None
+        hint = "make room on the disk" if error.errno == errno.ENOSPC else "name a file that we may write"
+        raise ConfigError(f"{path}: {error.strerror or error}", hint=hint) from None
 
 
 def agreed(output: Output, question: str, *, yes: bool) -> None:

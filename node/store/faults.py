@@ -61,7 +61,8 @@ def _of_sqlite(error: sqlite3.Error) -> HansaError:
         return HansaError(f"the store refused what breaks its rules: {error}")
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}:
         return UnavailableError(
-            f"the disk or the memory failed: {error}", hint="Look at the system's log; see the disk."
+            f"the disk or the memory failed: {error}",
+            hint="See first whether the disk is full (df), then look at the system's log; nothing was stored.",
         )
     return HansaError(f"the store failed: {error}")
 

@@ -327,6 +327,12 @@ def test_a_read_only_file_is_told() -> None:
     assert isinstance(translate(caught.value), UnavailableError)
 
 
+def test_a_disk_that_fails_is_perhaps_full() -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert "full (df)" in translate(error).hint
+
+
 def test_a_backup_while_the_node_writes(sqlite_url: str, tmp_path: Path) -> None:
     target = tmp_path / "backup.db"
     with closing(open_store(sqlite_url)) as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import inspect
 import io
 import json
@@ -247,3 +248,13 @@ def test_what_partners_write_does_nothing_to_a_terminal(
         assert not set(said) & set("\x1b\x9b\u202e\x00")
         assert said.count("A\\x1b[2J\\x9b1m\\u202eB\\x00") == 4
         assert "Zürich\xa0☃" in said
+
+
+def test_a_full_disk_is_told_by_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(entry.os, "open", full)
+    with pytest.raises(ConfigError, match="No space left") as caught:
+        entry.write_new(tmp_path / "x.card", b"")
+    assert caught.value.hint == "make room on the disk"
