@@ -16,7 +16,7 @@ from node.errors import HansaError, UnavailableError
 __all__ = ["CommandError", "Company", "Process"]
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS_MAX = 60
+READY_SECONDS_MAX = 180
 COMMAND_SECONDS_MAX = 120
 _TRY_AGAIN = 4
 

@@ -23,7 +23,7 @@ __all__ = ["Network", "set_up"]
 # GLNs with the restricted prefix 29, which GS1 gives to nobody.
 RETAILER, MANUFACTURER, LOGISTICS = "0088:2900000000018", "0088:2900000000032", "0088:2900000000049"
 SUPPLIER = supplier_setup.COMPANY
-LINK_SECONDS_MAX = 60
+LINK_SECONDS_MAX = 180
 _MAPPINGS = Path(__file__).parent / "mappings"
 
 
