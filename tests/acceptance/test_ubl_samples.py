@@ -21,6 +21,7 @@ from lxml import etree
 from node import wire
 from tests.acceptance import ubl_goods_and_money as goods
 from tests.acceptance import ubl_mapping as ubl
+from tests.acceptance.ubl_parts import name_of
 
 MAPPINGS: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "Order": ("Order", ubl.order),
@@ -85,7 +86,7 @@ def plain(number: Decimal) -> str:
 
 def in_xml(element: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every leaf and every attribute of an element that says something, with its path."""
-    path = f"{path}/{ubl.name_of(element)}"
+    path = f"{path}/{name_of(element)}"
     children = [child for child in element if isinstance(child.tag, str)]
     for child in children:
         yield from in_xml(child, path)
@@ -162,7 +163,7 @@ def test_a_sample_is_held_without_loss(path: Path) -> None:
     for element in root.xpath("//*[@unitCode]"):
         if element.get("unitCode") in NOT_TRADED:
             element.set("unitCode", "C62")
-    document_type, mapping = MAPPINGS[ubl.name_of(root)]
+    document_type, mapping = MAPPINGS[name_of(root)]
     fields = mapping(root)
     document = wire.from_fields(document_type, fields)
     body = wire.encode(document)
@@ -174,7 +175,7 @@ def test_a_sample_is_held_without_loss(path: Path) -> None:
 
 
 def test_there_are_samples_of_every_kind(samples: Path) -> None:
-    kinds = Counter(ubl.name_of(etree.parse(path).getroot()) for path in (samples / "ubl").rglob("*.xml"))
+    kinds = Counter(name_of(etree.parse(path).getroot()) for path in (samples / "ubl").rglob("*.xml"))
     assert set(kinds) == set(MAPPINGS)
     assert sum(kinds.values()) >= 40
     assert min(kinds[kind] for kind in ("Order", "OrderResponse", "DespatchAdvice", "Invoice")) >= 5
@@ -193,16 +194,14 @@ def test_codes_become_outcomes(samples: Path) -> None:
     for path in (samples / "ubl").rglob("*.xml"):
         root = etree.parse(path).getroot()
         for element in root.iter("{*}OrderResponseCode", "{*}ResponseCode", "{*}LineStatusCode"):
-            known = ubl.LINE_OUTCOMES if ubl.name_of(element) == "LineStatusCode" else ubl.RESPONSES | ubl.VERDICTS
+            known = ubl.LINE_OUTCOMES if name_of(element) == "LineStatusCode" else ubl.RESPONSES | ubl.VERDICTS
             if element.text not in known:
                 unread.append(f"{path.name}: {element.text}")
     assert unread == []
 
 
 def test_the_check_sees_a_loss(samples: Path) -> None:
-    path = next(
-        path for path in (samples / "ubl").rglob("*.xml") if ubl.name_of(etree.parse(path).getroot()) == "Order"
-    )
+    path = next(path for path in (samples / "ubl").rglob("*.xml") if name_of(etree.parse(path).getroot()) == "Order")
     root = etree.parse(path).getroot()
     fields = ubl.order(root)
     del fields["lines"][0]["quantity"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.acceptance.ubl_mapping import (
+from tests.acceptance.ubl_parts import (
     CATALOGUE_ACTIONS,
     Element,
     Fields,

@@ -45,7 +45,7 @@ from tests.customers import (
     state,
     work,
 )
-from tests.integration.test_modes_store import our_order, receive, status, told
+from tests.integration.own_sites import our_order, receive, status, told
 
 pytestmark = pytest.mark.usefixtures("linked")
 
