@@ -17,7 +17,7 @@ from rich.console import Console
 
 from node.errors import HansaError
 from scripts.demonstration import network, reckoning, trade, trade_generator
-from scripts.demonstration.company import CommandError
+from scripts.demonstration.company import CommandError, Company
 from scripts.demonstration.second_act.story import SecondAct
 from scripts.demonstration.story import Story
 
@@ -90,17 +90,25 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, began: flo
 
 
 def _accidents(made: network.Network, console: Console, every: float, seed: int) -> Callable[[], None]:
-    """A function that kills a random node every so many seconds, whoever is at what."""
+    """A function that kills a random node, whoever is at what, so many seconds after the last one killed has come back.
+
+    Counted from then, a busy machine still gets on between two accidents, however long its nodes take to start.
+    """
     dice = random.Random(seed)
     due = [time.monotonic() + every]
+    away: list[Company] = []
 
     def accident() -> None:
-        if time.monotonic() >= due[0]:
-            victim = dice.choice(made.companies)
-            if victim.node.is_running:
-                victim.node.murder()
-                console.print(f"[red]kill -9 {victim.node.pid}[/] ({victim.node.name})")
+        if away and away[0].status() is not None:
+            away.clear()
             due[0] = time.monotonic() + every
+        if away or time.monotonic() < due[0]:
+            return
+        victim = dice.choice(made.companies)
+        if victim.node.is_running:
+            victim.node.murder()
+            console.print(f"[red]kill -9 {victim.node.pid}[/] ({victim.node.name})")
+            away.append(victim)
 
     return accident
 
@@ -156,7 +164,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", help="where everything is kept; without it a temporary folder, removed at the end")
     parser.add_argument(
-        "--accidents", type=float, metavar="SECONDS", help="kill -9 a random node every so many seconds"
+        "--accidents",
+        type=float,
+        metavar="SECONDS",
+        help="kill -9 a random node, so many seconds after the last one has come back",
     )
     parser.add_argument("--keep", action="store_true", help="leave the companies running at the end, to try commands")
     return parser
