@@ -21,8 +21,8 @@ from node.core.reservation_rows import ReservationRow
 from node.errors import AdapterError, ConfigError
 from tests.adapters.rigs import HoldingRig
 from tests.companies import Company, HandClock, connect, swap
+from tests.integration.holding_pair import PIECE, ask, free, give, held, order, own_figure, put, settings, wanted
 from tests.integration.nodes import acquainted, until
-from tests.integration.test_reservations import PIECE, ask, free, give, held, order, own_figure, put, settings, wanted
 
 ERP = AdapterSettings(name="erp", kind="sql", usage="test", documents=("Order",), reserves=("DC1",))
 

@@ -19,7 +19,7 @@ from node.core.document.reservation import ReservationRelease, ReservationReleas
 from node.core.quantity import Quantity
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
-from tests.integration.test_reservations import PIECE, ask, free, give, held, order, put, settings, wanted
+from tests.integration.holding_pair import PIECE, ask, free, give, held, order, put, settings, wanted
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from node.app.stock import ledger
 from node.config import SharingRule, SharingSettings
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
+from tests.integration.holding_pair import ask, free, put, wanted
 from tests.integration.test_confirmation import Desk, agree
-from tests.integration.test_reservations import ask, free, put, wanted
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from node.core.reservation import LIVE
 from node.core.rows import StockRow
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
-from tests.integration.test_reservations import settings as set_for
+from tests.integration.holding_pair import settings as set_for
 
 PIECE = 1_000_000
 ITEMS = ("BEAR", "CAT")
