@@ -39,6 +39,9 @@ def check_inventory(checks: Checks, document: InventoryReport) -> None:
         if (
             item is None
             or not (gtin_fits(item.gtin) if item.gtin else item.seller_number)
+            or not item.seller_number.isprintable()
+            or not item.buyer_number.isprintable()
+            or not item.manufacturer_number.isprintable()
             or not is_unit(line.unit)
             or (codes and line.location not in codes)
             or (line.on_hand is None and line.available is None and not line.expected_supply)

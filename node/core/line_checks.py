@@ -119,6 +119,10 @@ class Checks:
         if item.gtin and not gtin_fits(item.gtin):
             text = f"{item.gtin[:_SHOWN]!r} was given, a GTIN with its check digit was expected"
             self.add("gtin", f"{path}.gtin", text)
+        if not f"{item.seller_number}{item.buyer_number}{item.manufacturer_number}".isprintable():
+            for name in ("seller_number", "buyer_number", "manufacturer_number"):
+                if not (number := getattr(item, name)).isprintable():
+                    self.add("item-number", f"{path}.{name}", f"{number[:_SHOWN]!r} was given, printable ones expected")
         if not (
             item.gtin
             or item.seller_number

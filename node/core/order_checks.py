@@ -107,6 +107,9 @@ def _order_lines(checks: Checks, lines: tuple[OrderLine, ...], *, zero: bool) ->
             or (amount is not None and amount.currency != currency)
             or item is None
             or not (gtin_fits(item.gtin) if item.gtin else item.seller_number or item.buyer_number)
+            or not item.seller_number.isprintable()
+            or not item.buyer_number.isprintable()
+            or not item.manufacturer_number.isprintable()
             or not (not line.dates or _plain_date(line.dates))
             or line.schedule
             or line.allowances_charges
