@@ -50,8 +50,10 @@ def main() -> int:
         return 2
     began = time.monotonic()
     good = False
-    # Being told to end is as good as Ctrl-C: the companies' processes end with us.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Being told to end is as good as Ctrl-C, which a shell lets a program in the background ignore: the companies'
+    # processes end with us.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         good = _run(options, folder, console, began)
     except KeyboardInterrupt:
