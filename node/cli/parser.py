@@ -204,7 +204,7 @@ def _adapter_commands(add: Group) -> None:
     add("list", "the adapters of our settings, and where they stand")
     for name, meaning in (
         ("check", "try settings, connection and mapping, changing nothing"),
-        ("preview", "show what a pull would send, sending nothing"),
+        ("preview", "show what a pull would send and what would be refused, sending nothing"),
         ("pull", "take what is new now, and try again what was refused"),
     ):
         parser = add(name, meaning)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Change, Finding, PullBatch, next_cursor
+from adapters.base import Change, Finding, PullBatch, StockColumns, next_cursor
 from node import wire
 from node.app.documents.submit import Submission, submit, withdraw
 from node.app.systems import erp, refusals
+from node.app.systems.rehearsal import rehearse
 from node.config import AdapterSettings, LimitSettings
 from node.core.rows import CursorRow
 from node.errors import RefusedError
@@ -172,3 +173,30 @@ def test_the_limit_holds_when_ids_do_not_tell_how_many_wait(buyer: Company) -> N
                 buyer.do(withdraw, row.document_id)
         assert waiting(buyer) == sorted(given)
     assert refused > 5
+
+
+def test_what_would_be_refused_is_told_before_the_first_pull_and_nothing_of_it_stays(buyer: Company) -> None:
+    changes = [order("P1", "5"), order("P2", "-4"), cancellation("X1", "P1"), cancellation("X9", "P9")]
+    stock = StockColumns(
+        columns={
+            "item.seller_number": ["A", "B"],
+            "location": ["L", "L"],
+            "on_hand": ["4", "x"],
+            "unit": ["C62", "C62"],
+        },
+        keys=["A", "B"],
+        rows=["2", "3"],
+        header={"basis": "GROSS"},
+        origin="stock.csv",
+    )
+    told = rehearse(buyer.store, buyer.ctx, ERP, changes, [stock])
+    assert [(one.row, one.rule) for one in told] == [
+        ("P2", "quantity"),
+        ("X9", "unknown-order"),
+        ("3", "bad-decimal"),
+    ]
+    assert waiting(buyer) == []
+    assert buyer.read(refusals.kept, "erp") == []
+    assert buyer.read(lambda tx: tx.stock.own_changed(0, 10)) == []
+    erp.pull_once(buyer.store, buyer.ctx, ERP, Erp(*changes))
+    assert waiting(buyer) == ["P1", "X1"]

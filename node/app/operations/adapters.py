@@ -11,6 +11,7 @@ from adapters.base import preview as preview_of
 from node.app.operations.node import moment
 from node.app.operations.registry import Host, Report, operation
 from node.app.systems import erp, loading, quarantine, refusals
+from node.app.systems.rehearsal import rehearse
 from node.core.rows import CursorRow
 from node.errors import RefusedError
 from node.ports import Transaction
@@ -75,21 +76,31 @@ def adapter_check(host: Host, *, name: str) -> dict[str, Any]:
 
 @operation("adapter.preview")
 def adapter_preview(host: Host, *, name: str, limit: int = 20, start_from: date | None = None) -> dict[str, Any]:
-    """What a pull would send, sending nothing; at most `limit` documents and stock chunks."""
+    """What a pull would send and what would be refused, sending nothing; at most `limit` documents and stock chunks."""
     if not 0 < limit <= LIMIT_MAX:
         raise RefusedError(f"limit: 1 to {LIMIT_MAX}", code="bad-argument")
-    documents, stock, findings = [], [], []
+    changes: list[Change] = []
+    stock: list[StockColumns] = []
+    findings: list[Finding] = []
     with host.adapter(name, start_from.isoformat() if start_from else "") as adapter:
         # One more than is shown tells whether there is more.
         for found in preview_of(adapter, limit + 1):
             if isinstance(found, Finding):
-                findings.append(_finding(found))
+                findings.append(found)
             elif isinstance(found, Change):
-                documents.append(_change(found))
+                changes.append(found)
             else:
-                stock.append(_stock(found))
-    more = len(documents) + len(stock) > limit
-    return {"name": name, "documents": documents[:limit], "stock": stock[:limit], "findings": findings, "more": more}
+                stock.append(found)
+    more = len(changes) + len(stock) > limit
+    changes, stock = changes[:limit], stock[:limit]
+    findings += rehearse(host.store, host.ctx, host.ctx.settings.adapter(name), changes, stock)
+    return {
+        "name": name,
+        "documents": [_change(one) for one in changes],
+        "stock": [_stock(one) for one in stock],
+        "findings": [_finding(one) for one in findings],
+        "more": more,
+    }
 
 
 def _finding(one: Finding) -> dict[str, Any]:

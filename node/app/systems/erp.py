@@ -35,7 +35,7 @@ from node.core.rows import CursorRow, DocumentRow, HandoverRow, StockRow
 from node.errors import AdapterError, RefusedError
 from node.ports import Store, Transaction
 
-__all__ = ["Pulled", "give_up", "pull_once", "push_due", "retry"]
+__all__ = ["STOCK_ROWS_AT_ONCE", "Pulled", "give_up", "part_of", "pull_once", "push_due", "retry", "take"]
 
 PUSHED_AT_ONCE = 100
 MISSES_MAX = 3
@@ -86,14 +86,14 @@ def pull_once(
     again = [one.change for one in before if retry_all or one.may_pass]
     if again:
         part = PullBatch(cursor="", changes=again)
-        store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
+        store.write(partial(take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
 
     if isinstance(adapter, HearsRefusals):
         adapter.hear_refusals(store.read(lambda tx: _standing(tx, settings.name)))
 
-    def take(batch: PullBatch) -> None:
+    def store_batch(batch: PullBatch) -> None:
         for part in _parts(batch):
-            store.write(partial(_take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
+            store.write(partial(take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
 
     # A batch is stored while the adapter, which stays in its own thread, makes the next: never more than one ahead.
     with ThreadPoolExecutor(1, thread_name_prefix="hansa-pull") as storing:
@@ -101,7 +101,7 @@ def pull_once(
         for batch in adapter.pull(cursor.cursor or None):
             if stored is not None:
                 stored.result()
-            stored = storing.submit(take, batch)
+            stored = storing.submit(store_batch, batch)
         if stored is not None:
             stored.result()
     return pulled
@@ -120,11 +120,12 @@ def _parts(batch: PullBatch) -> Iterator[PullBatch]:
     """A batch is bounded already; its stock chunks go in transactions of their own, the cursor with the last."""
     for chunk in batch.stock:
         for first in range(0, len(chunk), STOCK_ROWS_AT_ONCE):
-            yield PullBatch(cursor="", stock=[_slice(chunk, first, first + STOCK_ROWS_AT_ONCE)])
+            yield PullBatch(cursor="", stock=[part_of(chunk, first, first + STOCK_ROWS_AT_ONCE)])
     yield PullBatch(cursor=batch.cursor, changes=batch.changes, findings=batch.findings)
 
 
-def _slice(chunk: StockColumns, first: int, end: int) -> StockColumns:
+def part_of(chunk: StockColumns, first: int, end: int) -> StockColumns:
+    """The lines from `first` to before `end`."""
     if first == 0 and end >= len(chunk):
         return chunk
     return replace(
@@ -135,7 +136,8 @@ def _slice(chunk: StockColumns, first: int, end: int) -> StockColumns:
     )
 
 
-def _take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
+def take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: PullBatch, pulled: Pulled) -> None:
+    """Submit one part of what a system gave, in the caller's transaction; what is wrong becomes findings."""
     pulled.findings += batch.findings
     pulled.kept = []
     by_partner: dict[str, list[tuple[Change, Submission]]] = {}
