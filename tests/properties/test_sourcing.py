@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import product
@@ -186,3 +187,68 @@ def test_fallback_keeps_every_limit_and_never_beats_the_optimum(problem: Problem
     assert violations(problem, plan) == []
     assert violations(problem, best) == []
     assert best.cost <= plan.cost + NEAR
+
+
+@st.composite
+def tangled(draw: st.DrawFn) -> Problem:
+    """One order whose lines share items, lots, order minimums, kits and few sources."""
+    given = draw(problems(orders_max=1))
+    order = given.orders[0]
+    count = draw(st.sampled_from([1, 2]))
+    kit = draw(st.booleans())
+    lines = tuple(
+        DemandLine(
+            line_id=str(at),
+            item_key=draw(st.sampled_from("xxy")),
+            quantity=Decimal(count if kit else draw(st.integers(1, 3))),
+            price=Decimal(4),
+            parent_line="kit" if kit and at < 2 else "",
+            kits=count,
+        )
+        for at in range(draw(st.integers(2, 3)))
+    )
+    policy = replace(order.policy, split_lines=draw(st.sampled_from([True, True, False])))
+    return replace(given, orders=(replace(order, lines=lines, policy=policy),))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(tangled())
+def test_one_order_is_proved_by_the_search_alone(problem: Problem) -> None:
+    plan = solve(problem)
+    assert violations(problem, plan) == []
+    assert (plan.method, plan.status, plan.seconds) == ("exact", "optimal", None)
+    if size(problem) <= CHOICES_MAX:
+        assert abs(min(everything(problem)) - plan.cost) <= NEAR
+
+
+def one_after_another(problem: Problem) -> Decimal:
+    """What the orders cost when each takes its best of what those before it have left, urgent ones first."""
+    cost, last = Decimal(0), date.max
+    supplies, sources = list(problem.supplies), list(problem.sources)
+    for order in sorted(problem.orders, key=lambda one: (-one.priority, one.need_on or last, one.order_id)):
+        plan = solve(replace(problem, orders=(order,), supplies=tuple(supplies), sources=tuple(sources)))
+        cost += plan.cost
+        for piece in plan.assignments:
+            supply = supplies[piece.supply_index]
+            supplies[piece.supply_index] = replace(supply, quantity=supply.quantity - piece.quantity)
+        used = {piece.source_id for piece in plan.assignments}
+        sources = [
+            replace(one, orders_left=one.orders_left - 1)
+            if one.orders_left is not None and one.source_id in used
+            else one
+            for one in sources
+        ]
+    return cost
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(problems(orders_max=4))
+def test_a_wave_is_never_dearer_than_one_after_another(problem: Problem) -> None:
+    sources = tuple(replace(one, credit_left=None, capacity_left=None) for one in problem.sources)
+    wave = replace(problem, sources=sources, gap=0.05, seconds=0.0)
+    plan, best = solve(wave), solve(replace(wave, gap=0.0, seconds=5.0))
+    assert violations(wave, plan) == []
+    assert plan.cost <= one_after_another(wave) + NEAR
+    assert plan.bound is not None
+    assert plan.bound <= best.cost + NEAR
+    assert best.status == "optimal"

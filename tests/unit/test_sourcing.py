@@ -406,3 +406,15 @@ def test_explanation_tells_every_candidate() -> None:
     }
     assert second["open"] == [{"quantity": "1", "reason": "no source has the item"}]
     assert explain(given, plan, "B") == {"order": "B", "known": False, "lines": []}
+
+
+def test_what_a_wave_of_complete_orders_costs_at_least_is_no_more_than_nothing_costs() -> None:
+    policy = Policy(complete=True, unfilled_cost=D(1))
+    orders = [order([line(1, "x", 2)], "A", policy=policy), order([line(1, "x", 3)], "B", policy=policy)]
+    wave = problem(orders, [source("w")], [supply("w", "x", 4)])
+    wave = replace(wave, services=ways(orders, [source("w")], cost_fixed=D(0)))
+    best = solved(wave)
+    assert best.cost == 2
+    quick = solve(replace(wave, gap=0.05, seconds=0.0))
+    assert quick.bound is not None
+    assert quick.bound <= best.cost

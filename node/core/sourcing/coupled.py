@@ -38,6 +38,8 @@ class Shared:
     least: float = 0.0
     source: int = -1
     """Whose order minimum it is; -1 for a pool."""
+    pool: int = -1
+    """Which pool of the part it is."""
 
     def used(self, taken: Mapping[int, float]) -> float:
         """What the quantities use."""

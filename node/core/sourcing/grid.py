@@ -212,8 +212,9 @@ def _routes(
     faulty = [bool(source_fault(source)) for source in grid.sources]
     for number, order in enumerate(grid.orders):
         row = np.full(len(grid.sources), -1, np.int64)
-        for at, services in by_order.get(order.order_id, ()):
-            if faulty[at] or policy_fault(order.policy):
+        ways = [] if policy_fault(order.policy) else by_order.get(order.order_id, [])
+        for at, services in ways:
+            if faulty[at]:
                 continue
             kept = [one for one in services if not service_fault(order, grid.sources[at], one)]
             if kept:

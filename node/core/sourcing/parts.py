@@ -35,6 +35,8 @@ class Part:
 def parts(grid: Grid, index: Index) -> list[Part]:
     """The parts, in the order of their first orders. Orders without lines are in none."""
     pools = _scarce_stock(grid) + _scarce_sources(grid, index)
+    if len(grid.orders) == 1:
+        return [Part([0], list(range(len(grid.lines))), list(range(len(grid.cost))), pools)] if grid.lines else []
     crowds = _crowded(grid)
     col_order = grid.line_order[grid.col_line]
     leader = list(range(len(grid.orders)))

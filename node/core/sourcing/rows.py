@@ -66,6 +66,8 @@ class Rows:
     """Of the pools that couple rows of this order."""
     limits: Floats = field(default_factory=lambda: np.zeros(0))
     """Of those pools."""
+    pools: list[int] = field(default_factory=list)
+    """Which of the part's they are."""
     short: list[tuple[list[int], list[int]]] = field(default_factory=list)
     """Rows that want more than the pools have, where they have nothing else; and those pools."""
     fixed: Floats = field(default_factory=lambda: np.zeros(0))
@@ -133,6 +135,7 @@ class _Builder:
                 _, first = np.unique(grid.col_supply[self.columns[got]], return_index=True)
                 have = float(self.most[got][first].sum())
                 count = min(count, int(have * number / self.need[at] + NEAR))
+            count = count if all(self._some_for(here[line], count, number) for line in lines) else 0
             for line in lines:
                 at = here[line]
                 rest = self.need[at] * count / number if number else 0.0
@@ -144,12 +147,18 @@ class _Builder:
                 found.append(Kit(count, lines))
         return found
 
+    def _some_for(self, at: int, count: int, number: int) -> bool:
+        """Whether any column can give to a kit's line when so many kits are made."""
+        rest = self.need[at] * count / max(1, number)
+        columns = self.columns[self.line == at]
+        return bool(((self.grid.step[columns] <= rest * (1 + NEAR)) & (self.grid.minimum[columns] <= rest)).any())
+
     def _shared(self) -> list[Shared]:
         """Pools that these lines can overdraw, and order minimums."""
         grid = self.grid
         here = {at: place for place, at in enumerate(self.columns.tolist())}
         found = []
-        for pool in self.part.pools:
+        for number, pool in enumerate(self.part.pools):
             wanted: dict[int, float] = defaultdict(float)
             coefficients = {}
             for at, value in zip(pool.columns, pool.coefficients, strict=True):
@@ -160,7 +169,7 @@ class _Builder:
             if sum(wanted.values()) > pool.limit * (1 + NEAR) and (
                 len(wanted) > 1 or not self._one_supply(coefficients)
             ):
-                found.append(Shared(coefficients, most=pool.limit))
+                found.append(Shared(coefficients, most=pool.limit, pool=number))
         source = grid.os_source[grid.parcel_os[grid.col_parcel[self.columns]]]
         for number in np.unique(source).tolist():
             least = float(grid.sources[number].order_minimum)
@@ -369,6 +378,7 @@ def _coupling(
     if pools:
         rows.uses = _uses(builder, rows, pools)
         rows.limits = np.array([one.most for one in pools])
+        rows.pools = [one.pool for one in pools]
         rows.short = _short(rows)
 
 

@@ -46,8 +46,8 @@ class _Best:
 class Search:
     """Branch and bound over the parcels of one order."""
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, rows: Rows, near: float = NEAR, effort: int = EFFORT_MAX) -> None:
+        self.rows, self.near, self.effort_max = rows, near, effort
         tied = {number for members, _ in rows.clusters for number in members} | rows.mixed.keys()
         self.plain = np.array([at not in tied for at in range(len(rows.open_cost))], np.bool_)
         self.all_plain = not tied
@@ -66,6 +66,10 @@ class Search:
         self.exact = True
         self.floor = -INFINITE
         """No plan costs less; the root's bound, until all is tried."""
+        self.price: Floats | None = None
+        """Of rows, that show the root's bound."""
+        self.pool: Floats = np.zeros(0)
+        """The same of pools."""
 
     # --- what a choice of parcels costs ---------------------------------------------------------------------------
 
@@ -155,11 +159,13 @@ class Search:
         self.start()
         dual = Dual(self.rows, min(self.best.cost, self.relaxed))
         proved = self.node(dual, np.zeros(0, np.int64), np.arange(len(self.rows.parcels)), ROUNDS_FIRST)
-        self.floor = self.best.cost if proved and self.exact else min(self.floor, self.best.cost)
+        least = self.best.cost - (self.tolerance() if self.near > NEAR else 0.0)
+        self.floor = max(self.floor, least) if proved and self.exact else self.floor
+        self.floor = min(self.floor, self.best.cost)
 
     def tolerance(self) -> float:
         """What a better plan is better by at least."""
-        return NEAR * (1 + abs(self.best.cost))
+        return self.near * (1 + abs(self.best.cost))
 
     def node(self, dual: Dual, open_: Ints, free: Ints, rounds: int) -> bool:
         """Search below a node; False when there is more to search than the effort allows."""
@@ -171,7 +177,8 @@ class Search:
             if look.bound > steps.best:
                 price, pool = dual.price, dual.pool
                 self.offer([*open_.tolist(), *look.chosen.tolist()])
-                self.floor = max(self.floor, look.bound) if root else self.floor
+                if root:
+                    self.floor, self.price, self.pool = max(self.floor, look.bound), price, pool
             if max(look.bound, steps.best) >= self.best.cost - self.tolerance():
                 return True
             keep = look.bound + look.adds < self.best.cost - self.tolerance()
@@ -183,7 +190,7 @@ class Search:
                     return True
                 break
             free = free[keep]
-        if self.effort > EFFORT_MAX or not self.exact:
+        if self.effort > self.effort_max or not self.exact:
             return False
         if not len(free):
             return True
@@ -218,7 +225,7 @@ class Search:
             if not len(chunk):
                 break
             self._try_all(masks[chunk], floors[chunk], open_, free)
-            if self.effort > EFFORT_MAX or not self.exact:
+            if self.effort > self.effort_max or not self.exact:
                 return False
         return True
 
@@ -242,6 +249,8 @@ class Search:
                 break
             if bound >= self.best.cost - self.tolerance():
                 continue
+            if self.effort > self.effort_max:
+                return
             self.offer(opened[at], float(total[at]) if self.all_plain else self._finished(opened[at], float(total[at])))
 
     def _finished(self, opened: Sequence[int], cost: float) -> float:
@@ -338,6 +347,10 @@ class Located:
     """Of this plan, with the rows' constant."""
     floor: float
     """No plan costs less: the cost, where it is proved to be the least."""
+    price: Floats | None = None
+    """Of rows, that show nearly as much."""
+    pool: Floats | None = None
+    """The same of the rows' pools."""
 
     def needed(self, slack: float) -> list[bool]:
         """By parcel, whether a plan with it can cost less than the floor and the slack."""
@@ -356,12 +369,14 @@ class Located:
         return [bool(one) for one in kept.tolist()]
 
 
-def plant_location(rows: Rows) -> Located:
-    """The plan of least cost, or the best that was found within the effort that is sensible here, with its floor."""
+def plant_location(rows: Rows, near: float = NEAR, effort: int = EFFORT_MAX) -> Located:
+    """The plan of least cost but for a share of `near`, or the best that was found within the effort; and its floor."""
     if not len(rows.open_cost):
         return Located(rows, {}, rows.constant, rows.constant)
-    search = Search(rows)
+    search = Search(rows, near, effort)
     search.run()
     quantities = search.quantities()
     cost = search.best.cost if quantities else rows.nothing
-    return Located(rows, quantities, rows.constant + cost, rows.constant + min(cost, search.floor))
+    return Located(
+        rows, quantities, rows.constant + cost, rows.constant + min(cost, search.floor), search.price, search.pool
+    )

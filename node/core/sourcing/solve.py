@@ -105,8 +105,8 @@ def _without_solver(
             return floor, plan, sorted(at for columns in kept for at in columns)
     if len(first) == 1:
         return floor, _fallback(problem, found, grid, part), part.columns
-    wave = Wave(grid, part, first)
-    wave.search(problem.gap)
+    wave = Wave(grid, part, first, problem.gap)
+    wave.search()
     plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, wave.quantities()))
     if faults or len(part.columns) <= GREEDY_TOO:
         other = _fallback(problem, found, grid, part)

@@ -27,6 +27,9 @@ __all__ = ["Alone", "Wave", "alone", "fits", "needed_columns"]
 NEAR = 1e-9
 PASSES = 4
 ROUNDS = 80
+TRIES = 2
+EFFORT = 4_000_000
+"""For one order, of the many times that it is solved."""
 NONE: Ints = np.zeros(0, np.int64)
 
 
@@ -113,6 +116,11 @@ class _Priced:
     """By parcel, whether a better plan may use it."""
 
 
+def _least(dual: Dual, look: Look) -> float:
+    """What an order costs at least at the prices: one that is complete or nothing may also be nothing."""
+    return min(look.bound, dual.rows.nothing) if dual.rows.complete else look.bound
+
+
 Plan = dict[int, dict[int, float]]
 """By order, quantities by column."""
 
@@ -120,10 +128,18 @@ Plan = dict[int, dict[int, float]]
 class Wave:
     """Orders that compete, the best plan that was found for them, and what no plan costs less than."""
 
-    def __init__(self, grid: Grid, part: Part, first: Sequence[Alone]) -> None:
-        self.grid, self.part = grid, part
+    def __init__(self, grid: Grid, part: Part, first: Sequence[Alone], gap: float) -> None:
+        self.grid, self.part, self.gap = grid, part, gap
+        self.precise = True
         self.first = {one.part.orders[0]: one for one in first}
-        self.limits = np.array([pool.limit for pool in part.pools])
+        self.crowds = [(at, one.orders_left) for at, one in enumerate(grid.sources) if one.orders_left is not None]
+        """Sources that send to so many orders only: they come after the pools in all that is counted by pool."""
+        self.limits: Floats = np.array(
+            [*(pool.limit for pool in part.pools), *(left for _, left in self.crowds)], np.float64
+        )
+        self.numbers = {
+            order: [*one.pools, *range(len(part.pools), len(self.limits))] for order, one in self.first.items()
+        }
         self.floor = sum(one.located.floor for one in first)
         self.memory: dict[tuple[int, bytes], dict[int, float]] = {}
         self.prices: Floats = np.zeros(len(self.limits))
@@ -140,7 +156,14 @@ class Wave:
         total = np.zeros(len(self.limits))
         for number, pool in zip(one.pools, one.part.pools, strict=True):
             total[number] = _used(quantities, pool)
+        if self.crowds:
+            columns = [at for at, quantity in quantities.items() if quantity > 0]
+            sources = set(self._sources(columns).tolist())
+            total[len(self.part.pools) :] = [source in sources for source, _ in self.crowds]
         return total
+
+    def _sources(self, columns: Sequence[int]) -> Ints:
+        return self.grid.os_source[self.grid.parcel_os[self.grid.col_parcel[list(columns)]]]
 
     def cost_of(self, plan: Plan) -> float:
         """Of all orders together."""
@@ -151,7 +174,8 @@ class Wave:
         one = self.first[order]
         if not prices[one.pools].any() and (self.used(order, one.located.quantities) <= left + NEAR * (1 + left)).all():
             return one.located.quantities
-        key = (order, left[one.pools].tobytes() + prices[one.pools].tobytes())
+        numbers = self.numbers[order]
+        key = (order, left[numbers].tobytes() + prices[numbers].tobytes())
         if key not in self.memory:
             self.memory[key] = self.located(order, left, prices).quantities
         return self.memory[key]
@@ -170,8 +194,14 @@ class Wave:
             cost[columns] += prices[number] * values
             pools.append(Coupling(pool.columns, pool.coefficients, room))
         columns = np.array(one.part.columns, np.int64)
+        full = [source for at, (source, _) in enumerate(self.crowds, len(self.part.pools)) if left[at] < 1]
+        if full:
+            columns = columns[~np.isin(self._sources(columns.tolist()), full)]
         keep = columns[most[columns] >= 1].tolist()
-        return plant_location(rows_of(replace(grid, most=most, cost=cost), Part([order], one.part.lines, keep, pools)))
+        rows = rows_of(replace(grid, most=most, cost=cost), Part([order], one.part.lines, keep, pools))
+        if self.precise:
+            return plant_location(rows)
+        return plant_location(rows, max(NEAR, self.gap / 5), EFFORT)
 
     def in_turn(self, turn: Sequence[int], prices: Floats) -> Plan:
         """Each order takes the best of what those before it have left."""
@@ -191,34 +221,49 @@ class Wave:
 
     # --- the floor ------------------------------------------------------------------------------------------------
 
-    def near(self, gap: float) -> bool:
+    def near(self) -> bool:
         """Whether the plan is as near to the floor as is asked for."""
-        return self.cost - self.floor <= max(gap * abs(self.cost), NEAR * (1 + abs(self.cost)))
+        return self.cost - self.floor <= max(self.gap * abs(self.cost), NEAR * (1 + abs(self.cost)))
 
-    def raise_floor(self, rounds: int, gap: float) -> None:
+    def raise_floor(self) -> None:
         """Prices on pools, all orders' rows priced with them."""
         # An order that nobody can cover has no rows: it is a constant.
         priced = {order: self._priced(one) for order, one in self.first.items() if len(one.located.rows.open_cost)}
         constant = sum(one.located.rows.constant for one in self.first.values())
         steps = Steps(sum(len(one.dual.price) for one in priced.values()), len(self.limits))
-        pool, best = np.zeros(len(self.limits)), -np.inf
-        for _ in range(rounds):
+        pool, best = self._first_prices(), -np.inf
+        for one in priced.values():
+            one.dual.set_pool(pool)
+        for _ in range(ROUNDS):
             looks = {order: one.dual.look(NONE, one.every) for order, one in priced.items()}
-            bound = constant + sum(look.bound for look in looks.values()) - float(pool @ self.limits)
+            least = sum(_least(priced[order].dual, look) for order, look in looks.items())
+            bound = constant + least - float(pool @ self.limits)
             for order, one in priced.items():
                 one.kept &= bound + looks[order].adds <= self.cost * (1 + NEAR)
             if bound > best:
                 best, self.prices = bound, pool
             self.floor = max(self.floor, min(bound, self.cost))
-            if self.near(gap):
+            if self.near():
                 break
             pool = self._step(priced, looks, steps, pool, bound)
         self.kept = {order: one.kept for order, one in priced.items()}
 
+    def _first_prices(self) -> Floats:
+        """What pools are worth to the order alone that wants them most."""
+        found = np.zeros(len(self.limits))
+        for one in self.first.values():
+            if one.located.pool is not None and len(one.located.pool):
+                numbers = [one.pools[number] for number in one.located.rows.pools]
+                np.maximum.at(found, numbers, one.located.pool)
+        return found
+
     def _priced(self, one: Alone) -> _Priced:
         rows = replace(one.located.rows, uses=self._uses(one), limits=np.zeros(len(self.limits)), short=[])
         count = len(rows.parcels)
-        return _Priced(Dual(rows, one.located.cost - rows.constant), np.arange(count), np.ones(count, np.bool_))
+        dual = Dual(rows, one.located.cost - rows.constant)
+        if one.located.price is not None:
+            dual.price = one.located.price
+        return _Priced(dual, np.arange(count), np.ones(count, np.bool_))
 
     def _uses(self, one: Alone) -> Uses:
         """What the cells of one order take of the pools, used wholly; nothing where a cell has several columns."""
@@ -267,19 +312,19 @@ class Wave:
 
     # --- better plans ---------------------------------------------------------------------------------------------
 
-    def improve(self, gap: float, rounds: int) -> None:
+    def improve(self) -> None:
         """Order by order what is best beside what the others have; then orders in pairs."""
         none = np.zeros(len(self.limits))
         for share in (1.0, 0.5):
-            if self.near(gap):
+            if self.near():
                 return
             if self.prices.any():
                 self.offer(self._settled(self.in_turn(self.turn, self.prices * share)))
-        for _ in range(rounds):
+        for _ in range(TRIES):
             before = self.cost
             self.offer(self._settled(self.plan))
             for order in self._worst_first():
-                if self.near(gap):
+                if self.near():
                     return
                 self._first_of_all(order, none)
             if self.cost >= before - NEAR * (1 + abs(before)):
@@ -333,15 +378,17 @@ class Wave:
             left = left - self.used(other, plan[other])
         self.offer(plan)
 
-    def search(self, gap: float) -> None:
+    def search(self) -> None:
         """A plan within the gap of what is shown to be the least, or the best that a few rounds find."""
-        if self.near(gap):
+        if self.near():
             return
-        self.raise_floor(ROUNDS, gap)
-        if not self.near(gap):
-            self.improve(gap, 2)
-        if not self.near(gap) and self.prices.any():
+        self.precise = False
+        self.offer(self._settled(self.plan))
+        if not self.near():
+            self.raise_floor()
+        if not self.near() and self.prices.any():
             self.proved_floor()
+        self.improve()
 
     def quantities(self) -> dict[int, float]:
         """By column, of the plan."""
