@@ -233,7 +233,7 @@ def test_what_cannot_be_simulated_says_why(desk: Desk, arguments: dict[str, Any]
 def test_files_of_problems(tmp_path: Path) -> None:
     path = tmp_path / "problems.jsonl"
     path.write_text(f"{to_json(past('1'))}\n\n{to_json(past('2'))}\n", encoding="utf-8")
-    assert [one["orders"][0]["order_id"] for one in entry.read_lines(str(path))] == ["1", "2"]
+    assert [one["orders"]["order_id"] for one in entry.read_lines(str(path))] == [["1"], ["2"]]
     path.write_text("{}\nnonsense\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="line 2: not JSON"):
         entry.read_lines(str(path))
