@@ -66,6 +66,9 @@ class StockStore(Protocol):
     def put(self, rows: Sequence[StockRow]) -> None:
         """Insert or replace by (item_key, partner_id, snapshot, location, pool, status); ours have a `change`."""
 
+    def own_figures(self, item_keys: Sequence[str]) -> list[StockRow]:
+        """Our own rows of these items, by item."""
+
     def figures(self, item_keys: Sequence[str]) -> list[StockRow]:
         """Rows in force (of each partner's current snapshot, and our own) of these items. This is the hot path."""
 

@@ -141,6 +141,12 @@ class Stock:
         if len(ours) < len(rows):
             self._session.put(self._sql.put, [row for row in rows if row[1]] if ours else rows)
 
+    def own_figures(self, item_keys: Sequence[str]) -> list[StockRow]:
+        """Our own rows of these items, by item."""
+        if len(item_keys) == 1:
+            return self._session.all(StockRow._make, self._sql.own_figure, item_keys[0])
+        return self._session.all(StockRow._make, self._sql.own_figures, json.dumps([*item_keys]))
+
     def figures(self, item_keys: Sequence[str]) -> list[StockRow]:
         """Rows in force (our own, and of each partner's current snapshot) of these items, by item and partner."""
         every, make = self._session.all, StockRow._make

@@ -170,6 +170,8 @@ def test_only_figures_in_force_are_told(store: Database) -> None:
     assert store.read(lambda tx: tx.stock.figures(["a"])) == [rows[0], rows[2], rows[3]]
     assert store.read(lambda tx: tx.stock.figures(["b", "a", "?"])) == [rows[0], rows[2], rows[3], rows[5]]
     assert store.read(lambda tx: tx.stock.figures([])) == []
+    assert store.read(lambda tx: tx.stock.own_figures(["a"])) == [rows[0]]
+    assert store.read(lambda tx: tx.stock.own_figures(["b", "a", "?"])) == [rows[0]]
     assert store.read(lambda tx: [tx.stock.count(who) for who in ("", ANNA, BERT)]) == [1, 3, 0]
 
 

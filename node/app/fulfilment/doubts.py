@@ -25,9 +25,12 @@ def doubts(tx: Transaction, ctx: Context, order: CustomerOrderRow, lines: Sequen
     """Findings ``unknown-item``, ``unknown-location`` and those of postal codes, with the path in the order."""
     found = []
     keys = sorted({line.item_key for line in lines})
-    figures = tx.stock.figures(keys)
+    figures = tx.stock.own_figures(keys)
     known = {row.item_key for row in figures}
     known |= {row.alias for row in tx.stock.aliases(keys)} | {row.item_key for row in tx.offers.offers(keys)}
+    # Partners tell many figures of an item: they are read only where nothing else knows it.
+    if rest := [key for key in keys if key not in known]:
+        known |= {row.item_key for row in tx.stock.figures(rest)}
     for place, line in enumerate(lines):
         if line.item_key not in known and not any(one.parent_line == line.line_id for one in lines):
             name = line.gtin or line.seller_number or line.buyer_number or line.description

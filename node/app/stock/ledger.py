@@ -179,8 +179,8 @@ def own_figures(tx: Transaction, item_keys: Sequence[str]) -> dict[Place, StockR
         return {}
     return {
         sharing.place_of(row): row
-        for row in tx.stock.figures(item_keys)
-        if row.partner_id == "" and row.status == "AVAILABLE" and row.available is not None
+        for row in tx.stock.own_figures(item_keys)
+        if row.status == "AVAILABLE" and row.available is not None
     }
 
 
