@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from node.app.fulfilment.advancing import advance
 from node.config.rules import RULES_FILE
 from tests.companies import Company, connect
 from tests.customers import (
@@ -70,6 +71,19 @@ def go_on(company: Company, order_id: int) -> None:
     company.do(approve)
 
 
+def test_what_can_follow_at_once_does(shop: Company, meyer: Company, braun: Company) -> None:
+    """One turn from captured to ordered, or to a partner that is asked; nobody looks again before there is news."""
+    put(shop, 8)
+    put(meyer, 10)
+    connect(shop, meyer)
+    ours, theirs = capture(shop, an_order(quantity=8)), capture(shop, an_order("C2", 5, customer="other"))
+    assert advance(shop.store, shop.ctx).orders == 2
+    assert [one.state for one in pieces(shop, ours)] == ["accepted"]
+    assert reserved(shop) == [(0, 8)]
+    assert [one.state for one in pieces(shop, theirs)] == ["holding"]
+    assert advance(shop.store, shop.ctx).orders == 0
+
+
 def test_holds_are_extended_while_an_order_waits(shop: Company, meyer: Company, braun: Company) -> None:
     order_id = held_at(shop, meyer)
     ends = {p.partner_id: p.next_at for p in pieces(shop, order_id)}
@@ -114,20 +128,18 @@ def test_a_hold_is_extended_no_further_than_the_partner_allows(shop: Company, me
 
 
 def test_what_a_hold_has_too_much_is_given_back_at_once(shop: Company, meyer: Company, braun: Company) -> None:
-    put(shop, 10)
-    order_id = capture(shop, an_order(quantity=8))
-    work_until_held(shop, order_id)
-    assert reserved(shop) == [(8, 0)]
-    want(shop, order_id, 3)
+    order_id = held_at(shop, meyer)
+    assert reserved(shop) == [(4, 0)]
+    want(shop, order_id, 1)
     work(shop)
-    assert reserved(shop) == [(3, 0)]
-    other = capture(shop, an_order("C2", 7, customer="other"))
+    assert reserved(shop) == [(1, 0)]
+    other = capture(shop, an_order("C2", 3, customer="other"))
     settle(shop)
-    assert balanced(shop, other) == {"ordered": 7, "live": 7}
+    assert balanced(shop, other) == {"ordered": 3, "live": 3}
     go_on(shop, order_id)
-    settle(shop)
-    assert balanced(shop, order_id) == {"ordered": 8, "cancelled": 5, "live": 3}
-    assert reserved(shop) == [(0, 10)]
+    settle(shop, meyer)
+    assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 9, "live": 1}
+    assert reserved(shop) == [(0, 4)]
 
 
 def test_what_a_partner_holds_too_much_is_given_back_at_once(shop: Company, meyer: Company, braun: Company) -> None:
@@ -168,16 +180,6 @@ def test_what_is_wanted_less_while_a_partner_is_asked_goes_back_with_its_answer(
     settle(shop, meyer)
     assert balanced(shop, order_id) == {"ordered": 10, "cancelled": 6, "live": 4}
     assert reserved(meyer) == [(0, 4)]
-
-
-def work_until_held(company: Company, order_id: int) -> None:
-    """Sourced and held, but not ordered: a human comes between."""
-    from node.app.fulfilment.advancing import advance
-
-    advance(company.store, company.ctx)
-    hold_up(company, order_id)
-    work(company)
-    assert {p.state for p in pieces(company, order_id)} == {"held"}
 
 
 # --- whole or not at all ----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from node.app.context import Context
+from node.app.fulfilment.disrupted_pieces import notices_in_force
 from node.app.fulfilment.merging import merge_due
 from node.app.fulfilment.orchestration import Looked, look
 from node.app.sourcing.planner import Choice, choose
@@ -58,10 +59,11 @@ def advance(store: Store, ctx: Context, limit: int = AT_ONCE) -> Advanced:
 def _look_at(tx: Transaction, ctx: Context, ids: Sequence[int]) -> list[Looked | None]:
     """Each in a savepoint: one that fails is looked at again later, and a human sees it."""
     found: list[Looked | None] = []
+    notices = notices_in_force(tx, ctx)
     for customer_order_id in ids:
         try:
             with tx.savepoint():
-                found.append(look(tx, ctx, customer_order_id))
+                found.append(look(tx, ctx, customer_order_id, notices))
         except UnavailableError:
             raise
         except Exception as error:
@@ -115,12 +117,13 @@ def _source(store: Store, ctx: Context, ids: Sequence[int], trade: Trading | Non
 
 def _take(tx: Transaction, ctx: Context, choices: Sequence[Choice]) -> set[str]:
     wake: set[str] = set()
+    notices = notices_in_force(tx, ctx)
     for choice in choices:
         for demand in choice.problem.orders:
             one = int(demand.order_id)
             try:
                 with tx.savepoint():
-                    wake |= take_up(tx, ctx, one, choice)
+                    wake |= take_up(tx, ctx, one, choice, notices)
             except UnavailableError:
                 raise
             except Exception as error:

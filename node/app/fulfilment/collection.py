@@ -19,7 +19,7 @@ from node.errors import RefusedError
 from node.ports import Transaction
 
 if TYPE_CHECKING:
-    from node.app.fulfilment.orchestration import State
+    from node.app.fulfilment.orchestration_state import State
 
 __all__ = ["not_collected", "say"]
 

@@ -27,10 +27,16 @@ from node.core.units import convert
 from node.errors import RefusedError
 from node.ports import Transaction
 
-__all__ = ["with_notices"]
+__all__ = ["notices_in_force", "with_notices"]
 
 NOTICES_MAX = 1_000
 _DAY = timedelta(days=1)
+
+
+def notices_in_force(tx: Transaction, ctx: Context) -> list[DisruptionRow]:
+    """The notices that `with_notices` goes by: read once for all orders of a transaction, none of which changes any."""
+    today = ctx.now().date()
+    return [row for row in tx.disruptions.search(state="in_force", limit=NOTICES_MAX) if in_force_on(row, today)]
 
 
 def with_notices(
@@ -40,13 +46,13 @@ def with_notices(
     lines: Mapping[str, CustomerLineRow],
     pieces: Iterable[PieceRow],
     facts: Mapping[int, PieceFact],
+    rows: Sequence[DisruptionRow],
 ) -> dict[int, PieceFact]:
-    """The facts on an order's pieces with what notices in force say of them; nothing is read where there are none."""
+    """The facts on an order's pieces with what the notices in force (`rows`) say of them; reads only where some are."""
     found = dict(facts)
-    waiting = [piece for piece in pieces if piece.state in OPEN_PIECES]
-    rows = tx.disruptions.search(state="in_force", limit=NOTICES_MAX) if waiting else []
-    rows = [row for row in rows if in_force_on(row, ctx.now().date())]
-    for piece in waiting:
+    for piece in pieces:
+        if piece.state not in OPEN_PIECES:
+            continue
         fact = found.get(piece.piece_id, PieceFact())
         told = _worst(tx, ctx, order, lines[piece.line_id], piece, fact, rows) if rows else None
         if told is not None or piece.notice:

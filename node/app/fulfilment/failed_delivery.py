@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from node.app.context import Context
-from node.app.fulfilment.orchestration import State, read_state
+from node.app.fulfilment.orchestration_state import State, read_state
 from node.core.customer_rows import CustomerOrderRow, PieceRow
 from node.core.piece_state import DEAD, net, step_to
 from node.errors import RefusedError

@@ -12,7 +12,7 @@ from node.core.piece_state import step_to
 from node.ports import Transaction
 
 if TYPE_CHECKING:
-    from node.app.fulfilment.orchestration import State
+    from node.app.fulfilment.orchestration_state import State
 
 __all__ = ["pass_on"]
 

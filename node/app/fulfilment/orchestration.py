@@ -8,98 +8,35 @@ second try and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 from node.app.context import Context
 from node.app.documents.submit import withdraw
 from node.app.fulfilment import collection, onward
 from node.app.fulfilment import orchestration_documents as documents
 from node.app.fulfilment.chain import tell_origin
-from node.app.fulfilment.disrupted_pieces import with_notices
+from node.app.fulfilment.disrupted_pieces import notices_in_force, with_notices
 from node.app.fulfilment.doubts import cleared_up
 from node.app.fulfilment.notices import notice, notice_rows, supply_changed
 from node.app.fulfilment.orchestration_facts import facts_of
+from node.app.fulfilment.orchestration_state import State, launch_of, policy_of, read_state
 from node.app.fulfilment.taking_apart import take_apart
-from node.app.sourcing.site_load import Loads
 from node.app.stock import reservations
 from node.config.orchestration import OrchestrationSettings
 from node.core import fulfilment, kits, movements
 from node.core.allotment import drop
-from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, PieceRow, ProcessEventRow
-from node.core.fulfilment import ProcessPolicy
-from node.core.piece_state import DEAD, EXTENDING, PieceFact, absorb, step_to
+from node.core.customer_rows import PieceRow
+from node.core.piece_state import DEAD, EXTENDING, absorb, step_to
+from node.core.promise_rows import DisruptionRow
 from node.errors import RefusedError
 from node.ports import Transaction
-from node.wire import micros
 
-__all__ = [
-    "Looked",
-    "State",
-    "look",
-    "notice",
-    "notice_rows",
-    "open_units",
-    "perform",
-    "policy_of",
-    "read_state",
-    "supply_changed",
-]
+__all__ = ["Looked", "go_on", "look", "notice", "notice_rows", "perform", "supply_changed"]
 
 SECOND = 1_000_000
 ROUNDS_MAX = 30
 """Looks in one transaction: each decides on what the one before has done."""
-
-
-@dataclass(slots=True)
-class State:
-    """One customer order as it is worked on; written back by `save`."""
-
-    order: CustomerOrderRow
-    lines: dict[str, CustomerLineRow]
-    pieces: dict[int, PieceRow]
-    facts: dict[int, PieceFact]
-    wake: set[str] = field(default_factory=set)
-    events: list[ProcessEventRow] = field(default_factory=list)
-    changed_lines: set[str] = field(default_factory=set)
-    changed_pieces: set[int] = field(default_factory=set)
-    loads: Loads = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.loads = Loads(self.pieces.values())
-
-    def put(self, piece: PieceRow) -> None:
-        """A piece as it is now."""
-        before = self.pieces.get(piece.piece_id)
-        if before != piece:
-            self.loads.move(before, piece)
-            self.pieces[piece.piece_id] = piece
-            self.changed_pieces.add(piece.piece_id)
-
-    def put_line(self, line: CustomerLineRow) -> None:
-        """A line as it is now."""
-        self.lines[line.line_id] = line
-        self.changed_lines.add(line.line_id)
-
-    def tell(self, at: int, event: str, piece: PieceRow | None = None, quantity: int = 0, detail: str = "") -> None:
-        """Note what happened."""
-        line_id, piece_id = (piece.line_id, piece.piece_id) if piece else ("", None)
-        self.events.append(
-            ProcessEventRow(self.order.customer_order_id, piece_id, line_id, event, quantity, detail[:500], at)
-        )
-
-    def save(self, tx: Transaction) -> None:
-        """Write what was changed."""
-        store = tx.customer_orders
-        if self.changed_lines:
-            store.put_lines([self.lines[line_id] for line_id in sorted(self.changed_lines)])
-        if self.changed_pieces:
-            store.put_pieces([self.pieces[piece_id] for piece_id in sorted(self.changed_pieces)])
-        store.put([self.order])
-        if self.events:
-            store.add_events(self.events)
-        self.loads.write(tx, self.pieces.values())
-        self.events, self.changed_lines, self.changed_pieces = [], set(), set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,66 +47,24 @@ class Looked:
     wake: frozenset[str]
 
 
-def read_state(tx: Transaction, customer_order_id: int) -> State:
-    """An order with all that is known of it. Raises KeyError."""
-    order = tx.customer_orders.get([customer_order_id])[customer_order_id]
-    lines = {line.line_id: line for line in tx.customer_orders.lines([customer_order_id])}
-    pieces = {piece.piece_id: piece for piece in tx.customer_orders.pieces([customer_order_id])}
-    return State(order, lines, pieces, facts_of(tx, list(pieces.values())))
+def look(
+    tx: Transaction, ctx: Context, customer_order_id: int, notices: Sequence[DisruptionRow] | None = None
+) -> Looked:
+    """Absorb what happened, perform what is due, and say whether sources must be found.
+
+    `notices` are those in force, where many orders are looked at in one transaction.
+    """
+    return go_on(tx, ctx, read_state(tx, customer_order_id), notices)
 
 
-def policy_of(ctx: Context, order: CustomerOrderRow) -> ProcessPolicy:
-    """What the settings say of the process of this order."""
-    settings = ctx.settings.orchestration
-    return ProcessPolicy(
-        sourcings_max=settings.sourcings_max,
-        hold_extensions_max=settings.hold_extensions,
-        on_silence=settings.on_silence,
-        outside=settings.outside_tolerance,
-        elsewhere_in_doubt=settings.in_doubt_elsewhere,
-        late_elsewhere=settings.on_disruption == "elsewhere",
-        later_elsewhere=settings.partner_back_orders == "elsewhere",
-        answer_seconds=settings.order_answer_hours * 3600,
-        doubt_seconds=settings.retry_minutes * 60,
-        delivered_seconds=settings.delivered_days * 86_400,
-    )
-
-
-def open_units(ctx: Context, state: State) -> dict[str, int]:
-    """What of each line is to be sourced now (scaled): what nobody holds, and back orders with new supply."""
-    source = source_of(ctx, state)
-    return dict(source.lines) if source is not None else {}
-
-
-def source_of(ctx: Context, state: State) -> fulfilment.Source | None:
-    """The step that asks for sources, where it is due."""
-    steps = fulfilment.next_steps(
-        state.order,
-        list(state.lines.values()),
-        list(state.pieces.values()),
-        state.facts,
-        ctx.now_micros(),
-        policy_of(ctx, state.order),
-        launch_of(state.order),
-    )
-    return next((step for step in steps if isinstance(step, fulfilment.Source)), None)
-
-
-def launch_of(order: CustomerOrderRow) -> int | None:
-    """The instant from which a pre-order may be sourced."""
-    if not order.launch_on:
-        return None
-    return micros(datetime.combine(date.fromisoformat(order.launch_on), time(), UTC))
-
-
-def look(tx: Transaction, ctx: Context, customer_order_id: int) -> Looked:
-    """Absorb what happened, perform what is due, and say whether sources must be found."""
-    state = read_state(tx, customer_order_id)
+def go_on(tx: Transaction, ctx: Context, state: State, notices: Sequence[DisruptionRow] | None = None) -> Looked:
+    """A look at an order as this transaction has read or left it; what was changed is saved."""
+    notices = notices_in_force(tx, ctx) if notices is None else notices
     now, policy = ctx.now_micros(), policy_of(ctx, state.order)
     state.order = cleared_up(tx, ctx, state.order, list(state.lines.values()), state.pieces)
     source = None
     for _ in range(ROUNDS_MAX):
-        state.facts = with_notices(tx, ctx, state.order, state.lines, state.pieces.values(), state.facts)
+        state.facts = with_notices(tx, ctx, state.order, state.lines, state.pieces.values(), state.facts, notices)
         _absorb(state, now, ctx.settings.orchestration)
         steps = fulfilment.next_steps(
             state.order,

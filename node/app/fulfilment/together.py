@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from node.app.context import Context
-from node.app.fulfilment.orchestration import State, perform, policy_of
+from node.app.fulfilment.orchestration import perform
+from node.app.fulfilment.orchestration_state import State, policy_of
 from node.core.allotment import Chosen
 from node.core.fulfilment import TOGETHER, let_go
 from node.core.sourcing.problem import Problem

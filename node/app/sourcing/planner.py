@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from node.app.context import Context
-from node.app.fulfilment.orchestration import State, open_units, read_state
+from node.app.fulfilment.orchestration_state import State, open_units, read_state
 from node.app.sourcing import carriers, gathering
 from node.app.stock.known_stock import Trading
 from node.config.rules import rules_in_force

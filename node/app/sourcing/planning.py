@@ -15,7 +15,9 @@ from typing import Any
 from node.app.context import Context
 from node.app.fulfilment import orchestration_documents as documents
 from node.app.fulfilment import together
-from node.app.fulfilment.orchestration import State, read_state, source_of
+from node.app.fulfilment.orchestration import go_on
+from node.app.fulfilment.orchestration_facts import facts_of
+from node.app.fulfilment.orchestration_state import State, read_state, source_of
 from node.app.sourcing import past_problems
 from node.app.sourcing.planner import Choice
 from node.app.stock import reservations
@@ -27,6 +29,7 @@ from node.core.customer_rows import CustomerOrderRow, DecisionRow, PieceRow
 from node.core.decimals import SCALE
 from node.core.movements import mode_of
 from node.core.piece_state import step_to
+from node.core.promise_rows import DisruptionRow
 from node.core.quantity import Quantity, from_scaled
 from node.core.rules.values import NEXT_STRATEGY
 from node.core.sourcing.problem import Assignment, Plan, Problem
@@ -41,29 +44,36 @@ SECOND = 1_000_000
 EXPLANATION_BYTES_MAX = 65_536
 
 
-def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choice) -> set[str]:
+def take_up(
+    tx: Transaction,
+    ctx: Context,
+    customer_order_id: int,
+    choice: Choice,
+    notices: Sequence[DisruptionRow] | None = None,
+) -> frozenset[str]:
     """Make pieces of a plan as far as it is still wanted, hold the goods, and let the rest wait; returns whom to wake.
 
-    What our own ledger no longer has stays open, and the order is due again at once.
+    What can follow at once does: what is held here is ordered. What our own ledger no longer has stays open, and the
+    order is due again. `notices` are those in force, where many orders are taken up in one transaction.
     """
     state = read_state(tx, customer_order_id)
     now = ctx.now_micros()
     lines, pieces = list(state.lines.values()), list(state.pieces.values())
     source = source_of(ctx, state)
     if source is None:
-        return set()
+        return frozenset()
     problem, plan = choice.problem, choice.plan
     whole = together.wanted_whole(problem, customer_order_id) and state.order.approved < 2
     if whole and together.gather_up(state, now):
         state.save(tx)
-        return set()
+        return frozenset()
     decision_id = _decide(tx, state, problem, plan, choice.why(str(customer_order_id)), now)
     past_problems.keep(tx, ctx, decision_id, problem, str(customer_order_id))
     if state.order.approved < 2 and (reason := choice.approval(str(customer_order_id))):
         state.order = state.order._replace(state="approval", approved=0, reason=reason, next_at=None, at=now)
         state.tell(now, "asked_approval", None, 0, reason)
         state.save(tx)
-        return set()
+        return frozenset()
     waiting = [
         piece
         for piece in pieces
@@ -100,7 +110,8 @@ def take_up(tx: Transaction, ctx: Context, customer_order_id: int, choice: Choic
     if parted and NEXT_STRATEGY not in on_failure:
         together.part(tx, ctx, state, on_failure, now)
     state.save(tx)
-    return state.wake
+    state.facts = facts_of(tx, list(state.pieces.values()))
+    return go_on(tx, ctx, state, notices).wake
 
 
 def _limited(problem: Problem) -> dict[tuple[str, str], str]:
