@@ -57,22 +57,24 @@ class CarrierServer:
             handler.wfile.write(b" ")
             handler.wfile.flush()
 
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """As the fields say."""
+    def answer(self, handler: BaseHTTPRequestHandler, body: bytes | None = None) -> None:
+        """As the fields say, or with another body."""
+        body = self.body if body is None else body
         handler.send_response(self.status)
         handler.send_header("Content-Type", self.kind)
-        handler.send_header("Content-Length", str(len(self.body)))
+        handler.send_header("Content-Length", str(len(body)))
         for name, value in self.headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(self.body)
+        handler.wfile.write(body)
 
 
 def _handler(told: CarrierServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
-            told.asked.append(Asked(self.command, self.path, dict(self.headers), self.rfile.read(size)))
+            self.question = Asked(self.command, self.path, dict(self.headers), self.rfile.read(size))
+            told.asked.append(self.question)
             with contextlib.suppress(OSError):
                 (told.act or told.answer)(self)
 

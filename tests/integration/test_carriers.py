@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from node.core.quote_rows import QuoteRow
 from node.core.sourcing.problem import DemandLine, OrderDemand, Source
 from node.errors import ConfigError
 from node.ports import Store
-from tests.carrier_server import CarrierServer, carrier_server
+from tests.carrier_server import Asked, CarrierServer, carrier_server
 from tests.companies import Company
 
 D = Decimal
@@ -107,8 +108,9 @@ def test_a_quote_is_asked_kept_and_asked_again_when_it_is_old(company: Company, 
     before = told(company)
     assert named(before) == {("parcel", "standard", "table"), ("parcel", "express", "table")}
     assert rules(before) == {"fallback"}
-    [question] = before.missing
+    question, half = before.missing
     assert (question.carrier, question.request.weight_kg, question.request.postal_code) == ("live", D("2.5"), "20095")
+    assert half.request == replace(question.request, weight_kg=D("1.3"))
 
     assert refresh(company, before) == []
     assert server.asked[0].headers["Authorization"] == "Bearer s3cret"
@@ -131,9 +133,26 @@ def test_a_quote_is_asked_kept_and_asked_again_when_it_is_old(company: Company, 
     assert told(company).missing == ()
     company.clock.move(seconds=1)
     old = told(company)
-    assert old.missing == (question,)
+    assert old.missing == (question, half)
     assert not any(one.basis == "quote" for one in old.services)
-    assert company.store.write(lambda tx: tx.quotes.drop_old(company.ctx.now_micros(), 10)) == 1
+    assert company.store.write(lambda tx: tx.quotes.drop_old(company.ctx.now_micros(), 10)) == 2
+
+
+def test_a_part_of_an_order_costs_what_lies_between_the_quotes_for_its_whole_weight_and_for_half(
+    company: Company, server: CarrierServer
+) -> None:
+    def by_weight(handler: BaseHTTPRequestHandler) -> None:
+        """2.00 for a parcel, and 1.50 per kg."""
+        question: Asked = handler.question  # type: ignore[attr-defined]
+        gross = 2 + 1.5 * json.loads(question.body)["shipment"]["grams"] / 1000
+        offer = {**OFFER, "price": {"gross": gross, "currency": "EUR"}}
+        server.answer(handler, json.dumps({"rates": [offer]}).encode())
+
+    server.act = by_weight
+    assert refresh(company, told(company)) == []
+    assert len(server.asked) == 2
+    [live] = [one for one in told(company).services if one.basis == "quote"]
+    assert (live.cost_fixed, live.cost_per_kg) == (D(2), D("1.5"))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +184,7 @@ def test_a_carrier_that_fails_is_replaced_by_its_table_with_the_reason(
     assert finding.rule == "fallback"
     assert "the rates of parcel stand in for live" in finding.text
     company.clock.move(seconds=60)
-    assert len(told(company).missing) == 1
+    assert len(told(company).missing) == 2
 
 
 def test_a_slow_carrier_holds_nobody_for_longer_than_its_deadline(company: Company, server: CarrierServer) -> None:
@@ -193,9 +212,9 @@ def test_without_a_table_to_stand_in_there_is_no_service_and_a_reason(
 def test_like_questions_are_asked_once(company: Company, server: CarrierServer) -> None:
     orders = [replace(ORDER, order_id=str(number)) for number in range(5)]
     found = company.store.read(lambda tx: carriers.missing(tx, company.ctx, orders, [DC]))
-    assert len(found) == 1
+    assert [one.request.weight_kg for one in found] == [D("2.5"), D("1.3")]
     carriers.refresh(company.store, company.ctx, found * 3)
-    assert len(server.asked) == 1
+    assert len(server.asked) == 2
     offers = company.store.read(lambda tx: carriers.offers(tx, company.ctx, orders, [DC]))
     assert len([one for one in offers.services if one.basis == "quote"]) == 5
 

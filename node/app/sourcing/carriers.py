@@ -1,7 +1,8 @@
 """What it costs to send goods from our sources to a customer: by carriers' tables, live quotes, or our own rate.
 
 `offers` reads only the store and files; what carriers must be asked first it names as missing. `refresh` asks them,
-outside of any transaction, and keeps their answers until a deadline. Until a carrier has answered, and when it does not
+outside of any transaction, and keeps their answers until a deadline. A carrier is asked for an order's whole weight and
+for half of it: what a part costs lies on the line through both. Until a carrier has answered, and when it does not
 or says nonsense, the table that stands in for it counts, and a finding says why.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ _MICROS = 1_000_000
 _ZERO = Decimal(0)
 _WEIGHT_STEP = Decimal("0.1")
 """Weights are asked for in steps of 100 g, up: like shipments then share an answer."""
+_PER_KG = Decimal("0.000001")
+_NOTHING = "[]"
 
 
 class RatesRead(NamedTuple):
@@ -175,13 +178,13 @@ class _Gathering:
 
     def answer(self, tx: Transaction) -> None:
         """Put in what carriers have answered, or the tables that stand in for them."""
-        keys = dict.fromkeys((question.carrier, question.text) for question, _, _ in self._asked)
+        asked = [one for question, _, _ in self._asked for one in (question, _half(question)) if one]
+        keys = dict.fromkeys((question.carrier, question.text) for question in asked)
         kept = {(row.carrier, row.question): row for row in tx.quotes.find(list(keys))}
         for question, order, source in self._asked:
-            key = (question.carrier, question.text)
-            row = kept.get(key)
-            if row is None or row.until <= self._now:
-                self._missing[key] = question
+            row, part = self._answered(kept, question), _half(question)
+            less = self._answered(kept, part) if part and (row is None or row.offers != _NOTHING) else None
+            if row is None:
                 self._fall_back(question.carrier, order, source, "it has not been asked yet, or long ago")
                 continue
             said = json.loads(row.offers)
@@ -189,20 +192,33 @@ class _Gathering:
                 reasons = "; ".join(text for _, text in json.loads(row.findings))
                 self._fall_back(question.carrier, order, source, reasons)
                 continue
-            self._keep(
-                _service(
+            lighter = {name: Decimal(cost) for name, cost, _ in json.loads(less.offers)} if less else {}
+            for name, cost, days in said:
+                fixed, per_kg = Decimal(cost), _ZERO
+                if part and name in lighter:
+                    fixed, per_kg = _line_through(question, fixed, part, lighter[name])
+                made = _service(
                     source,
                     order,
                     carrier=question.carrier,
                     service=name,
-                    cost_fixed=Decimal(cost),
+                    cost_fixed=fixed,
+                    cost_per_kg=per_kg,
                     transit_days=days,
                     basis="quote",
                     distance_km=self._distance(order, source),
                     currency=order.currency,
                 )
-                for name, cost, days in said
-            )
+                self._keep([made])
+
+    def _answered(self, kept: Mapping[tuple[str, str], QuoteRow], question: Question) -> QuoteRow | None:
+        """The answer as long as it holds; otherwise it is to be asked."""
+        key = (question.carrier, question.text)
+        row = kept.get(key)
+        if row is None or row.until <= self._now:
+            self._missing[key] = question
+            return None
+        return row
 
     def result(self) -> Offers:
         """All of it."""
@@ -315,6 +331,24 @@ class _Gathering:
 
 def _service(source: Source, order: OrderDemand, **more: Any) -> Service:
     return Service(source_id=source.source_id, order_id=order.order_id, **more)
+
+
+def _half(question: Question) -> Question | None:
+    """The same question for half of the weight; None where it is as light as can be asked."""
+    whole = question.request.weight_kg
+    weight = (whole / 2).quantize(_WEIGHT_STEP, rounding=ROUND_CEILING)
+    return Question(question.carrier, replace(question.request, weight_kg=weight)) if weight < whole else None
+
+
+def _line_through(whole: Question, cost: Decimal, part: Question, part_cost: Decimal) -> tuple[Decimal, Decimal]:
+    """(fixed, per kg) of the line through two quotes, so that a part of an order does not cost what all of it would.
+
+    Nothing lighter is cheaper than free, and nothing lighter is dearer than the whole.
+    """
+    heavy, light = whole.request.weight_kg, part.request.weight_kg
+    per_kg = max(_ZERO, (cost - part_cost) / (heavy - light))
+    per_kg = min(per_kg, cost / heavy).quantize(_PER_KG, rounding=ROUND_FLOOR)
+    return cost - per_kg * heavy, per_kg
 
 
 def _serves(one: CarrierSettings, source: Source) -> bool:
