@@ -117,7 +117,7 @@ def test_availability_by_a_partners_own_number(shop: Company, meyer: Company) ->
     put(meyer, 10)
     (row,) = meyer.read(lambda tx: tx.stock.figures([KEY]))
     numbered = row._replace(item_key=f"no:{meyer.id}:TIGER", gtin="", number="TIGER")
-    meyer.do(lambda tx, ctx: [tx.stock.put([numbered._replace(change=tx.stock.next_changes(1))])])
+    meyer.do(lambda tx, ctx: tx.stock.put([numbered._replace(change=tx.stock.next_changes(1))]))
     connect(shop, meyer)
     found = shop.read(lambda tx: availability.figures(tx, shop.ctx, ["TIGER"]))
     assert [(one.partner, one.available) for one in found] == [("Meyer", 10 * PIECE)]

@@ -254,7 +254,7 @@ def test_a_full_disk_is_told_by_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     def full(*_given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(entry.os, "open", full)
+    monkeypatch.setattr("os.open", full)
     with pytest.raises(ConfigError, match="No space left") as caught:
         entry.write_new(tmp_path / "x.card", b"")
     assert caught.value.hint == "make room on the disk"
