@@ -26,8 +26,9 @@ __all__ = ["Choice", "choose"]
 
 SECOND = 1_000_000
 ALONE_SECONDS = 0.5
-"""So long the best sources of one order by itself are looked for; then the best found count, and the gap is told.
-Others wait meanwhile: one order in a hundred that is hard to prove must not hold up the rest."""
+"""So long the general solver may look for the best sources of one order by itself, where the search of our own has not
+proved them; then the best found count, and the gap is told. Others wait meanwhile: the one order in hundreds that is
+hard to prove must not hold up the rest."""
 WAVE_SECONDS = 5.0
 AVOID_SECONDS = 86_400
 """How long a source that failed a line is not asked for it again."""

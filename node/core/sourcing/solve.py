@@ -101,6 +101,8 @@ def _without_solver(
     if fits(together, part.pools):
         plan, faults = _valued(problem, found, grid, part, _exact(problem, grid, together))
         if not faults:
+            if plan.bound - floor > 10 * NEAR * (1 + abs(floor)):
+                plan = min(plan, _fallback(problem, found, grid, part), key=lambda one: one.bound)
             kept = [needed_columns(grid, one, max(0.0, plan.bound - floor)) for one in first]
             return floor, plan, sorted(at for columns in kept for at in columns)
     if len(first) == 1:
