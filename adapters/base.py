@@ -262,12 +262,12 @@ class Quarantines(Protocol):
 
 @runtime_checkable
 class HearsRefusals(Protocol):
-    """What an adapter offers beside `Adapter` when it can show in its system what the node could not send."""
+    """What an adapter offers beside `Adapter` when it can show in its system what the node could not send or take."""
 
     def hear_refusals(self, refused: Sequence[Finding]) -> None:
         """All that stands refused now, told before each pull: `source` is the change's origin, `row` its key.
 
-        A warning is one that is tried again by itself.
+        Of a stock line `source` is where it stands (``stock.csv row 7``). A warning is tried again by itself.
         """
         ...
 

@@ -163,8 +163,8 @@ class Inbox:
     def put_away(self, after: int, refused: Sequence[Finding] = ()) -> None:
         """Move every file whose numbers the cursor `after` covers, with its findings beside it.
 
-        `refused` are the documents that the node could not send, as `HearsRefusals` has them; those of the file's own
-        numbers are findings of the file too.
+        `refused` are the documents that the node could not send and the stock lines that it did not take, as
+        `HearsRefusals` has them; those of the file's own numbers are findings of the file too.
 
         A file that cannot be moved, or was written again meanwhile, stays for the next time.
         """
@@ -185,10 +185,11 @@ class Inbox:
             self._staging.connection.execute("DELETE FROM hansa_files WHERE name = ?", (name,))
 
     def _refused(self, name: str, first: int, last: int, refused: Sequence[Finding]) -> Iterator[Finding]:
-        statement = "SELECT key FROM hansa_documents WHERE seq > ? AND seq <= ?"
-        keys = {key for (key,) in self._staging.connection.execute(statement, (first, last))} if refused else set()
-        for one in refused:
-            if one.row in keys and one.source.startswith(f"{name} row"):
+        here = [one for one in refused if one.source.startswith(f"{name} row")]
+        with self._staging.transaction():
+            keys = self._staging.refused_between(first, last, {one.row for one in here})
+        for one in here:
+            if one.row in keys:
                 rows = one.source.removeprefix(f"{name} row").removeprefix("s").strip()
                 yield replace(one, source=name, row=rows)
 

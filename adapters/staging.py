@@ -288,6 +288,35 @@ class Staging:
         numbers, keys, places, files, faults, gone, *columns = zip(*rows, strict=True)
         return numbers, StagedStock(keys, places, files, faults, gone, columns)
 
+    def refused_between(self, first: int, last: int, keys: Collection[str]) -> set[str]:
+        """Those of these keys, of documents or stock lines, that have a number beyond `first` up to `last`.
+
+        The node has refused them. A stock line is remembered as rejected, as what had findings here is.
+        """
+        if not keys:
+            return set()
+        statement = "SELECT key FROM hansa_documents WHERE seq > ? AND seq <= ?"
+        found = {key for (key,) in self.connection.execute(statement, (first, last))} & set(keys)
+        for name in self._stock_tables():
+            for key in keys:
+                # The rows of one line with lots have its key before their own part; "}" is the character behind "|".
+                rows = f"SELECT hansa_key FROM {quoted(name)} WHERE hansa_seq > ? AND hansa_seq <= ? AND hansa_key"
+                values = (first, last, key, first, last, f"{key}|", f"{key}}}")
+                of_line = self.connection.execute(
+                    f"{rows} = ? UNION ALL {rows} > ? AND hansa_key < ?", values
+                ).fetchall()
+                statement = "INSERT OR IGNORE INTO hansa_rejected (source, key) VALUES (?, ?)"
+                self.connection.executemany(statement, [(name, row) for (row,) in of_line])
+                found |= {key} if of_line else set()
+        return found
+
+    def _stock_tables(self) -> list[str]:
+        statement = (
+            "SELECT name FROM sqlite_master AS t WHERE type = 'table'"
+            " AND EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE name = 'hansa_seq')"
+        )
+        return [name for (name,) in self.connection.execute(statement)]
+
     def _with_other_lots(self, source: Source, select: str, changed: list[Any]) -> list[Any]:
         last: dict[str, Any] = {}
         for row in changed:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 
 from adapters.base import Change, Finding, PullBatch, StockColumns, next_cursor
+from adapters.files import FilesAdapter
+from adapters.targets import SchemaTargets
 from node import wire
 from node.app.documents.submit import Submission, submit, withdraw
 from node.app.systems import erp, refusals
@@ -200,3 +204,39 @@ def test_what_would_be_refused_is_told_before_the_first_pull_and_nothing_of_it_s
     assert buyer.read(lambda tx: tx.stock.own_changed(0, 10)) == []
     erp.pull_once(buyer.store, buyer.ctx, ERP, Erp(*changes))
     assert waiting(buyer) == ["P1", "X1"]
+
+
+def test_stock_lines_that_do_not_count_are_told_beside_their_file(
+    shop: Company, tmp_path: Path, project_root: Path
+) -> None:
+    """Each time that they come, and no more once they are good."""
+    home = tmp_path / "systems"
+    shutil.copytree(project_root / "config" / "mappings", home / "mappings")
+    shop.store.write(lambda tx: tx.settings.put_cursor(CursorRow("erp", "", 1, 0)))
+    adapter = FilesAdapter({"folder": "x", "mappings": "mappings/erp-csv.toml"}, home, SchemaTargets())
+
+    def dropped(*lines: str) -> list[dict[str, str]]:
+        """What lies beside the file afterwards; all folders are emptied."""
+        for folder in ("in", "processed", "rejected"):
+            shutil.rmtree(home / "x" / folder, ignore_errors=True)
+        (home / "x" / "in").mkdir(parents=True)
+        (home / "x" / "in" / "stock.csv").write_text("\n".join(["ITEM;SITE;ON_HAND;UNIT", *lines]) + "\n")
+        for _ in range(3):  # a file is taken when it has not grown since the pull before
+            erp.pull_once(shop.store, shop.ctx, ERP, adapter)
+        beside = home / "x" / "rejected" / "stock.csv.findings.csv"
+        assert (home / "x" / ("rejected" if beside.exists() else "processed") / "stock.csv").exists()
+        if not beside.exists():
+            return []
+        with beside.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.DictReader(stream, delimiter=";"))
+
+    try:
+        (told,) = dropped("A;1;5;ST", "B;1;;ST", "C;1;7;ST")
+        assert (told["row"], told["rule"]) == ("3", "no-quantity")
+        assert "neither on hand" in told["what is wrong"]
+        assert dropped("A;1;6;ST", "B;1;;ST", "C;1;7;ST") == [told], "uncorrected"
+        assert dropped("A;1;6;ST", "B;1;4;ST", "C;1;;ST")[0]["row"] == "4"
+        assert dropped("A;1;6;ST", "B;1;4;ST", "C;1;7;ST") == []
+        assert shop.read(refusals.kept_lines, "erp") == []
+    finally:
+        adapter.close()

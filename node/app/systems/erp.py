@@ -89,7 +89,7 @@ def pull_once(
         store.write(partial(take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
 
     if isinstance(adapter, HearsRefusals):
-        adapter.hear_refusals(store.read(lambda tx: _standing(tx, settings.name)))
+        adapter.hear_refusals(store.read(lambda tx: refusals.standing(tx, settings.name)))
 
     def store_batch(batch: PullBatch) -> None:
         for part in _parts(batch):
@@ -105,15 +105,6 @@ def pull_once(
         if stored is not None:
             stored.result()
     return pulled
-
-
-def _standing(tx: Transaction, name: str) -> list[RowFinding]:
-    """What is kept for a system and could not be sent, for the adapter that shows it there."""
-    return [
-        RowFinding(found.rule, found.path, found.text, one.change.origin, one.change.key, warning=one.may_pass)
-        for one in refusals.kept(tx, name)
-        for found in one.findings
-    ]
 
 
 def _parts(batch: PullBatch) -> Iterator[PullBatch]:
@@ -153,7 +144,7 @@ def take(tx: Transaction, *, ctx: Context, settings: AdapterSettings, batch: Pul
     for partner_id, given in by_partner.items():
         _submit(tx, ctx, partner_id, given, pulled)
     for columns in batch.stock:
-        _take_stock(tx, ctx, columns, pulled)
+        _take_stock(tx, ctx, settings.name, columns, pulled)
     if lost := refusals.keep(tx, settings.name, batch.changes, pulled.kept, ctx.now_micros()):
         _stop_where_full(pulled)
         ctx.log.error("%d refused documents of %s are kept no longer: too many", lost, settings.name)
@@ -286,7 +277,7 @@ def _remember_findings(tx: Transaction, name: str, findings: Sequence[RowFinding
 # --- stock ---
 
 
-def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pulled) -> None:
+def _take_stock(tx: Transaction, ctx: Context, name: str, columns: StockColumns, pulled: Pulled) -> None:
     """Our own figures, column by column; a line that is wrong becomes a finding and stops no other."""
     own = tx.partners.own().partner_id
     rows, faults = stock_wire.own_rows(columns.columns, len(columns), own, _as_of(ctx, columns, pulled))
@@ -294,6 +285,13 @@ def _take_stock(tx: Transaction, ctx: Context, columns: StockColumns, pulled: Pu
         RowFinding(rule=rule, path="lines[]", text=text, source=columns.origin, row=columns.rows[place])
         for place, rule, text in faults
     ]
+    file, now = columns.origin.rpartition(" rows ")[0] or columns.origin, ctx.now_micros()
+    wrong = [
+        refusals.RefusedLine(columns.keys[place], f"{file} row {columns.rows[place]}", rule, text, now)
+        for place, rule, text in faults
+    ]
+    if lost := refusals.keep_lines(tx, name, columns.keys, wrong):
+        ctx.log.error("the reasons of %d refused stock lines of %s are kept no longer: too many", lost, name)
     _put_stock(tx, ctx, rows, str(columns.header.get("basis", "")), pulled)
 
 
