@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import partial
 from typing import Any
 
 from adapters.base import Change, Finding, StockColumns
@@ -158,7 +159,8 @@ def adapter_pull(host: Host, *, name: str, report: Report) -> dict[str, Any]:
     settings = host.ctx.settings.adapter(name)
     with host.adapter(name) as adapter:
         report(f"reading {name}")
-        pulled = erp.pull_once(host.store, host.ctx, settings, adapter, retry_all=True)
+        told = partial(report, f"reading {name}")
+        pulled = erp.pull_once(host.store, host.ctx, settings, adapter, retry_all=True, told=told)
         quarantine.note(host.store, name, adapter)
         report("handing over")
         pushed = erp.push_due(host.store, host.ctx, settings, adapter)

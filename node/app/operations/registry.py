@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from adapters.base import Adapter
 from node.app.context import Context
@@ -25,8 +25,12 @@ from node.ports import Store
 
 __all__ = ["OPERATIONS", "Host", "Keys", "Live", "Operation", "Report", "live_of", "operation", "run"]
 
-Report: TypeAlias = Callable[[str], None]
-"""Takes one line about how a long operation goes on."""
+
+class Report(Protocol):
+    """Hears how a long operation goes on."""
+
+    def __call__(self, text: str, done: int = 0, total: int = 0) -> None:
+        """What is being done now, how much of it is done, and of how much; 0: nobody knows."""
 
 
 class Live(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -144,8 +144,7 @@ def rules_simulate(
     # The solver takes a moment to be loaded, which no other command should wait for.
     from node.core.sourcing.solve import solve
 
-    report(f"sourcing {len(past)} past problems under both rule sets")
-    told = compare(past, before, after, solve)
+    told = compare(_counted(past, report), before, after, solve)
     return {
         "before": str(before.name),
         "after": file,
@@ -158,6 +157,13 @@ def rules_simulate(
         "names": host.store.read(lambda tx: {one.partner_id: one.name for one in tx.partners.all()}),
         "differences": _differences(host, told.differences[:DIFFERENCES_SHOWN], ours=problems is None),
     }
+
+
+def _counted(past: Sequence[Problem], report: Report) -> Iterator[Problem]:
+    """The problems, telling how many of them are through."""
+    for done, problem in enumerate(past):
+        report("sourcing past problems under both rule sets", done, len(past))
+        yield problem
 
 
 def _past(host: Host, since: date | None, orders: int, report: Report) -> list[Problem]:

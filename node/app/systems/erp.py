@@ -8,7 +8,7 @@ and the ERP's verdict goes back to the sender as an ApplicationResponse.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -68,11 +68,18 @@ class Pulled:
 
 
 def pull_once(
-    store: Store, ctx: Context, settings: AdapterSettings, adapter: Adapter, *, retry_all: bool = False
+    store: Store,
+    ctx: Context,
+    settings: AdapterSettings,
+    adapter: Adapter,
+    *,
+    retry_all: bool = False,
+    told: Callable[[int], None] = lambda _: None,
 ) -> Pulled:
     """Pull everything new from one system and submit it, and try again what was refused before.
 
-    Only refusals that may pass by themselves, unless `retry_all`. Raises AdapterError when the system cannot be read.
+    Only refusals that may pass by themselves, unless `retry_all`. `told` hears, in another thread, how many documents and
+    lines are through. Raises AdapterError when the system cannot be read.
     """
     cursor = store.read(lambda tx: tx.settings.cursor(settings.name))
     if cursor is None or not cursor.confirmed:
@@ -83,10 +90,9 @@ def pull_once(
         )
     pulled = Pulled(began_at=ctx.now_micros())
     before = store.read(lambda tx: refusals.kept(tx, settings.name))
-    again = [one.change for one in before if retry_all or one.may_pass]
-    if again:
-        part = PullBatch(cursor="", changes=again)
-        store.write(partial(take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
+    if again := [one.change for one in before if retry_all or one.may_pass]:
+        first = PullBatch(cursor="", changes=again)
+        store.write(partial(take, ctx=ctx, settings=settings, batch=first, pulled=pulled))
 
     if isinstance(adapter, HearsRefusals):
         adapter.hear_refusals(store.read(lambda tx: refusals.standing(tx, settings.name)))
@@ -94,6 +100,7 @@ def pull_once(
     def store_batch(batch: PullBatch) -> None:
         for part in _parts(batch):
             store.write(partial(take, ctx=ctx, settings=settings, batch=part, pulled=pulled))
+            told(pulled.documents + pulled.duplicates + pulled.refused + pulled.stock_lines)
 
     # A batch is stored while the adapter, which stays in its own thread, makes the next: never more than one ahead.
     with ThreadPoolExecutor(1, thread_name_prefix="hansa-pull") as storing:
