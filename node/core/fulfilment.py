@@ -360,13 +360,13 @@ class _Process:
     def _outside(self, piece: PieceRow, fact: PieceFact) -> None:
         if self.policy.outside == "accept":
             self.steps.append(AcceptChanges(piece.piece_id))
-        elif self.policy.outside == "reject":
+        elif self.policy.outside == "reject" and not _refused_to_cancel(fact):
             self.steps.append(CancelPiece(piece.piece_id, 0, f"not agreed: {fact.outside}"))
         else:
             self.steps.append(AskHuman(f"the answer is outside the tolerances: {fact.outside}", piece.piece_id))
 
     def _silent(self, piece: PieceRow) -> None:
-        if self.policy.on_silence == "cancel":
+        if self.policy.on_silence == "cancel" and not _refused_to_cancel(self.fact(piece)):
             self.steps.append(CancelPiece(piece.piece_id, 0, "the partner has not answered in time"))
         else:
             self.steps.append(AskHuman("the partner has not answered in time", piece.piece_id))
@@ -453,6 +453,11 @@ class _Process:
             self.steps.append(MarkDone() if self.live else MarkCancelled())
             return
         self.steps.append(Wait(min(self.until, default=None)))
+
+
+def _refused_to_cancel(fact: PieceFact) -> bool:
+    """Whether a partner that has not answered the order has answered a request for less: it is not asked again."""
+    return bool(fact.unanswered) and fact.cancel_ever and not fact.cancel_open
 
 
 _NOTHING = PieceFact()

@@ -10,7 +10,8 @@ ordered        the partner has the order and has not answered
 waiting_human  ... for too long, or its answer needs a human
 accepted       it will come
 ready          it lies ready to be collected
-cancelling     the partner is asked not to send it; goes on until it answers
+cancelling     the partner is asked not to send it; goes on until it answers. Where it refuses before it has answered
+               the order itself, the piece is `ordered` again
 despatched     it is on its way
 delivered      it has arrived, or was collected
 back_ordered   no source has it; it waits for supply
@@ -85,6 +86,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "cancelling": {
         "cancel_agreed": "cancelled",
         "cancel_refused": "accepted",
+        "refused_unanswered": "ordered",
         "order_refused": "rejected",
         "despatched": "despatched",
         "delivered": "delivered",
@@ -301,6 +303,8 @@ def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
     if fact.promised_on and not piece.notice and fact.promised_on != piece.promised_on:
         piece = piece._replace(promised_on=fact.promised_on)
     gone = max(fact.despatched, fact.delivered)
+    if fact.unanswered:
+        piece = _still_asked(piece, fact, gone, said)
     if fact.unanswered and not gone:
         return piece
     answered = bool(fact.accepted or fact.refused or fact.cancelled)
@@ -309,6 +313,23 @@ def _of_order(piece: PieceRow, fact: PieceFact, said: list[Happened]) -> PieceRo
     if answered and not fact.unanswered:
         piece = _answered(piece, fact, max(fact.accepted, min(gone, piece.quantity)), said)
     return piece
+
+
+def _still_asked(piece: PieceRow, fact: PieceFact, gone: int, said: list[Happened]) -> PieceRow:
+    """A piece whose order waits for its answer, once what we asked less of it is refused: it waits for that alone."""
+    if fact.cancel_open or not fact.cancel_ever or piece.wanted >= piece.quantity:
+        return piece
+    # The rest was cancelled, or rejected: of that a partner has spoken, and it belongs to the line again.
+    kept = max(fact.unanswered + fact.accepted, min(gone, piece.quantity))
+    piece = _shrink(piece, kept, said, fact.reason or "the partner sends less")
+    refused = piece.quantity - piece.wanted
+    if piece.state == "cancelling":
+        said.append(Happened("cancel_refused", piece.quantity, fact.reason))
+        why = "the partner has refused to cancel it"
+        piece = piece._replace(state=step_to(piece.state, "refused_unanswered"), next_at=None, reason=why)
+    elif refused:
+        said.append(Happened("change_refused", refused, fact.reason))
+    return piece._replace(wanted=piece.quantity)
 
 
 def _answered(piece: PieceRow, fact: PieceFact, kept: int, said: list[Happened]) -> PieceRow:

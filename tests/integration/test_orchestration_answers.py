@@ -284,3 +284,63 @@ def test_a_cancellation_that_is_never_answered_comes_to_a_human(
     settle(shop, meyer)
     assert balanced(shop, order_id).get("live", 0) == left
     assert state(shop, order_id).state == ("active" if left else "cancelled")
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_a_request_for_less_is_refused_before_the_order_is_answered(
+    shop: Company, meyer: Company, braun: Company, left: int
+) -> None:
+    """The partner still owes the answer to the order: it is waited for, and what was refused is told."""
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    want(shop, order_id, left)
+    settle(shop, meyer)
+    row = received(meyer)
+    asked = DocumentKey(
+        issuer=shop.id, type="OrderChange" if left else "OrderCancellation", number=f"{row.number}-L1-1"
+    )
+    no = OrderResponse(
+        header=DocumentHeader(number="NO"), order=key(row), outcome=ResponseOutcome.REJECTED, answers=asked
+    )
+    say(meyer, shop.id, no)
+    settle(shop, meyer)
+    (ours,) = pieces(shop, order_id)
+    assert (ours.state, ours.wanted, ours.quantity) == ("ordered", 10 * PIECE, 10 * PIECE)
+    assert ours.next_at is not None  # its answer is waited for until then
+    assert lines(shop, order_id)[0].cancel_asked == 0
+    events = [one.event for one in shop.read(lambda tx: tx.customer_orders.events(order_id))]
+    assert events.count("change_refused" if left else "cancel_refused") == 1
+    (told,) = [one for one in shop.read(lambda tx: customer_status.stuck(tx, shop.ctx)) if one["number"] == "C1"]
+    assert told["state"] == "ordered"
+    if not left:
+        assert told["what"] == "the partner has refused to cancel it"
+    accept(meyer, row)
+    settle(shop, meyer)
+    assert [(p.state, p.reason) for p in pieces(shop, order_id)] == [("accepted", "")]
+    assert balanced(shop, order_id) == {"ordered": 10, "live": 10}
+
+
+def test_silence_after_a_refused_cancellation_comes_to_a_human(shop: Company, meyer: Company, braun: Company) -> None:
+    """It is not asked to cancel again and again: it has said that it will not."""
+    orchestration(shop, on_silence="cancel")
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer)
+    want(shop, order_id, 0)
+    settle(shop, meyer)
+    row = received(meyer)
+    asked = DocumentKey(issuer=shop.id, type="OrderCancellation", number=f"{row.number}-L1-1")
+    no = OrderResponse(
+        header=DocumentHeader(number="NO"), order=key(row), outcome=ResponseOutcome.REJECTED, answers=asked
+    )
+    say(meyer, shop.id, no)
+    settle(shop, meyer)
+    for one in (shop, meyer):
+        one.clock.move(hours=shop.ctx.settings.orchestration.order_answer_hours, minutes=1)
+    settle(shop, meyer)
+    assert (state(shop, order_id).state, [p.state for p in pieces(shop, order_id)]) == ("human", ["waiting_human"])
+    cancellations = shop.read(lambda tx: tx.documents.search(type="OrderCancellation", partner_id=meyer.id))
+    assert len(cancellations) == 1
