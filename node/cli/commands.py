@@ -13,6 +13,7 @@ from typing import Any
 
 from node import config, control
 from node.cli import entry, views
+from node.cli.meter import Meter
 from node.cli.output import Output
 from node.errors import ConfigError, RefusedError, UnavailableError
 
@@ -43,14 +44,25 @@ def _caller(home: Path, output: Output) -> Iterator[Call]:
     with contextlib.ExitStack() as held:
         client = _reach(home, held)
         if client is not None:
-            yield lambda operation, **arguments: client.call(operation, arguments, output.note)
+            reached = client
+
+            def of_the_node(operation: str, **arguments: Any) -> Any:
+                with Meter(output.note) as meter:
+                    return reached.call(operation, arguments, meter.tell)
+
+            yield of_the_node
             return
         settings = config.load(home)
         from node.app import operations
         from node.cli.local import open_host
 
         host = held.enter_context(open_host(settings))
-        yield lambda operation, **arguments: operations.run(host, operation, arguments, output.note)
+
+        def alone(operation: str, **arguments: Any) -> Any:
+            with Meter(output.note) as meter:
+                return operations.run(host, operation, arguments, meter.tell)
+
+        yield alone
 
 
 def _reach(home: Path, held: contextlib.ExitStack) -> control.Client | None:
@@ -114,7 +126,7 @@ def _init(home: Path, options: Namespace, output: Output) -> int:
 
             arguments = {"id": options.id, "name": options.name, "endpoint": endpoint, "roles": options.role}
             with open_host(settings) as host:
-                result = operations.run(host, "init", {**arguments, "email": options.email}, output.note)
+                result = operations.run(host, "init", {**arguments, "email": options.email}, Meter(output.note).tell)
     except OSError as error:
         raise ConfigError(
             f"{home}: {error.strerror or error}", hint="name a folder that we may write: --home"

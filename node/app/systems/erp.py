@@ -78,8 +78,8 @@ def pull_once(
 ) -> Pulled:
     """Pull everything new from one system and submit it, and try again what was refused before.
 
-    Only refusals that may pass by themselves, unless `retry_all`. `told` hears, in another thread, how many documents and
-    lines are through. Raises AdapterError when the system cannot be read.
+    Only refusals that may pass by themselves, unless `retry_all`. `told` hears, in another thread, how much of it is
+    through. Raises AdapterError when the system cannot be read.
     """
     cursor = store.read(lambda tx: tx.settings.cursor(settings.name))
     if cursor is None or not cursor.confirmed:
