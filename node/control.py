@@ -33,8 +33,12 @@ __all__ = [
     "exclusive",
 ]
 
+ANSWERS = 1
+"""Counts changes of requests and answers; raised whenever a command asks for, or reads, another field than before."""
+
 SOCKET_NAME = "control.sock"
 LOCK_NAME = "hansa.lock"
+VERSION = "version"
 PATH_BYTES_MAX = 100
 """Socket addresses hold about 108 bytes; longer paths go through a descriptor of the folder."""
 
@@ -135,6 +139,11 @@ def error_from_fields(fields: Mapping[str, Any]) -> HansaError:
             return _KINDS.get(str(kind), HansaError)(message, hint=hint)
 
 
+def _version() -> list[int]:
+    """What we speak: the release's numbers, then `ANSWERS`; a later one is greater."""
+    return [*(int(part) for part in __version__.split(".") if part.isdigit()), ANSWERS]
+
+
 def _line(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
@@ -146,6 +155,7 @@ class ControlServer:
         self._path = home / SOCKET_NAME
         self._runner = runner
         self._bytes_max = bytes_max
+        self._version = _version()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -208,7 +218,10 @@ class ControlServer:
 
         try:
             operation, arguments = _read_request(line)
-            answer = {"result": await asyncio.to_thread(self._runner, operation, arguments, progress)}
+            if operation == VERSION:
+                answer: dict[str, Any] = {"result": self._version}
+            else:
+                answer = {"result": await asyncio.to_thread(self._runner, operation, arguments, progress)}
         except HansaError as error:
             answer = {"error": error_as_fields(error)}
         except Exception as error:
@@ -237,8 +250,31 @@ class Client:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._is_same_version = False
 
     def call(self, operation: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
+        """The node's answer. Raises what the operation raises, and RefusedError ``other-version``."""
+        if not self._is_same_version:
+            self._compare_versions(progress)
+        return self._ask(operation, arguments, progress)
+
+    def _compare_versions(self, progress: Progress) -> None:
+        try:
+            theirs = self._ask(VERSION, {}, progress)
+        except RefusedError as error:
+            if error.code != "unknown-operation":
+                raise
+            theirs = []  # It runs since before there were versions.
+        if theirs != (ours := _version()):
+            word = "older" if theirs < ours else "newer"
+            raise RefusedError(
+                f"the running node is {word} than this command",
+                code="other-version",
+                hint="stop the node, and restart it with `hansa run` of the release that you use",
+            )
+        self._is_same_version = True
+
+    def _ask(self, operation: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
         for line in self._lines(_line({"operation": operation, "arguments": arguments})):
             answer = json.loads(line)
             if "progress" in answer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import hashlib
 import json
 import socket
 import stat
@@ -14,10 +16,13 @@ from typing import Any
 
 import pytest
 
+from node import control
 from node.control import SOCKET_NAME, ControlServer, Progress, connected, error_as_fields, error_from_fields, exclusive
 from node.errors import AdapterError, ConfigError, HansaError, RefusedError, UnavailableError
 
 BYTES_MAX = 65_536
+ANSWERS = (1, "567f8c22aa55")
+"""`control.ANSWERS`, and a digest of the fields that the commands of that number read."""
 
 
 def runner(operation: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
@@ -74,6 +79,53 @@ def test_a_request_is_answered_with_progress(tmp_path: Path) -> None:
     said: list[str] = []
     assert during(tmp_path, lambda: ask(tmp_path, "echo", {"a": ["ü", 1]}, said)) == {"a": ["ü", 1]}
     assert said == ["one", "two"]
+
+
+@pytest.mark.parametrize(("ours", "word"), [("0.9.0", "older"), ("0.0.9", "newer")])
+def test_a_node_of_another_release_is_asked_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: str, word: str
+) -> None:
+    """What it would do, and answer, may be something else."""
+    said: list[str] = []
+
+    def of_another_release() -> None:
+        monkeypatch.setattr(control, "__version__", ours)
+        ask(tmp_path, "echo", {}, said)
+
+    with pytest.raises(RefusedError, match=f"the running node is {word} than this command") as caught:
+        during(tmp_path, of_another_release)
+    assert (caught.value.code, said) == ("other-version", [])
+    assert "hansa run" in caught.value.hint
+
+
+def test_a_node_from_before_there_were_versions_is_older(tmp_path: Path) -> None:
+    unknown = RefusedError("there is no operation 'version'", code="unknown-operation")
+
+    def answer(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection, connection.makefile("rwb") as lines:
+            assert json.loads(lines.readline())["operation"] == "version"
+            lines.write(json.dumps({"error": error_as_fields(unknown)}).encode() + b"\n")
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / SOCKET_NAME))
+        listener.listen()
+        node = threading.Thread(target=answer, args=[listener])
+        node.start()
+        with pytest.raises(RefusedError, match="the running node is older"):
+            ask(tmp_path, "echo", {})
+        node.join()
+
+
+def test_whoever_lets_a_command_read_other_fields_counts_it(project_root: Path) -> None:
+    """A node that was started before says another number then, instead of answers that nobody can show."""
+    read = set()
+    for path in (project_root / "node" / "cli").glob("*.py"):
+        for one in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            key = one.slice if isinstance(one, ast.Subscript) else None
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                read.add(f"{path.name} {key.value}")
+    found = hashlib.sha256("\n".join(sorted(read)).encode()).hexdigest()[:12]
+    assert (control.ANSWERS, found) == ANSWERS, "raise ANSWERS in node/control.py, and note both numbers here"
 
 
 def test_the_socket_is_ours_alone_and_goes_with_the_node(tmp_path: Path) -> None:
