@@ -3,6 +3,9 @@
 One JSON object per line. A request is ``{"operation": NAME, "arguments": {...}}``; the answer is any number of
 ``{"progress": TEXT}`` and then ``{"result": ...}`` or ``{"error": {"kind", "message", "hint", "code"}}``. Only the
 node's own user can connect: the socket has mode 0600.
+
+Before its first request a command asks for the operation ``version``, which the socket answers itself: command and node
+may be of different releases, and neither understands what the other has changed.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeAlias
 
+from node import __version__
 from node.errors import AdapterError, ConfigError, HansaError, RefusedError, UnavailableError
 
 __all__ = [
