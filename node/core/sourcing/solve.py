@@ -43,6 +43,25 @@ class _Solved:
     """Where the pieces have been priced already."""
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A part on its way to its plan."""
+
+    part: Part
+    best: _Solved
+    floor: float
+    columns: list[int]
+    """What a better plan may use."""
+    status: str
+    seconds: float | None = None
+    """What the general solver took."""
+
+    @property
+    def slack(self) -> float:
+        """What a better plan could save at most."""
+        return max(0.0, self.best.bound - self.floor)
+
+
 def solve(problem: Problem) -> Plan:
     """The cheapest plan for the problem's orders together.
 
@@ -51,13 +70,21 @@ def solve(problem: Problem) -> Plan:
     """
     found = index(problem)
     grid = build(problem, found)
+    drafts = [_draft(problem, found, grid, part) for part in parts(grid, found)]
     left = problem.seconds
-    solved = []
-    for part in parts(grid, found):
-        one = _solve_part(problem, found, grid, part, left)
-        left = max(0.0, left - (one.seconds or 0.0))
-        solved.append(one)
-    return _plan(problem, found, grid, solved)
+    while left > 0 and sum(one.slack for one in drafts) > problem.gap * sum(one.best.bound for one in drafts):
+        waiting = [one for one in drafts if one.status == "time-limit" and one.seconds is None]
+        if not waiting:
+            break
+        worst = max(waiting, key=lambda one: one.slack)
+        _by_solver(problem, found, grid, worst, left)
+        left -= worst.seconds or 0.0
+    return _plan(
+        problem,
+        found,
+        grid,
+        [replace(one.best, status=one.status, bound=one.floor, seconds=one.seconds) for one in drafts],
+    )
 
 
 def fallback(problem: Problem) -> Plan:
@@ -69,27 +96,32 @@ def fallback(problem: Problem) -> Plan:
     return _plan(problem, found, grid, [_Solved(picks, "fallback", float("-inf"), None)])
 
 
-def _solve_part(problem: Problem, found: Index, grid: Grid, part: Part, seconds: float) -> _Solved:
+def _draft(problem: Problem, found: Index, grid: Grid, part: Part) -> _Draft:
+    """A part's plan by the searches, and how near it is to the least."""
     if not part.columns:
-        return _Solved([], "optimal", float(grid.need[part.lines] @ grid.unfilled[part.lines]), None)
-    first = alone(grid, part)
-    floor, best, columns = _without_solver(problem, found, grid, part, first)
-    slack = best.bound - floor
-    if slack <= 10 * NEAR * (1 + abs(floor)):
-        return replace(best, status="optimal")
-    if slack <= problem.gap * best.bound:
-        return replace(best, status="gap", bound=floor)
-    if seconds <= 0:
-        return replace(best, status="time-limit", bound=floor)
-    answer = solve_model(grid, columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
-    status = "time-limit"
-    if answer.status:
-        one, faults = _valued(problem, found, grid, part, _exact(problem, grid, _by_column(answer.quantities)))
-        if not faults:
-            status = answer.status
-            floor = max(floor, min(best.bound, one.bound, answer.bound))
-            best = one if one.bound <= best.bound else best
-    return replace(best, status=status, bound=floor, seconds=answer.seconds)
+        cost = float(grid.need[part.lines] @ grid.unfilled[part.lines])
+        return _Draft(part, _Solved([], "optimal", cost, None), cost, [], "optimal")
+    floor, best, columns = _without_solver(problem, found, grid, part, alone(grid, part))
+    draft = _Draft(part, best, floor, columns, "time-limit")
+    if draft.slack <= 10 * NEAR * (1 + abs(floor)):
+        draft.status, draft.floor = "optimal", best.bound
+    elif draft.slack <= problem.gap * best.bound:
+        draft.status = "gap"
+    return draft
+
+
+def _by_solver(problem: Problem, found: Index, grid: Grid, draft: _Draft, seconds: float) -> None:
+    """The general solver's plan for a part, where it is the better; and what it shows."""
+    part = draft.part
+    answer = solve_model(grid, draft.columns, part.lines, part.pools, gap=problem.gap, seconds=seconds)
+    draft.seconds = answer.seconds
+    if not answer.status:
+        return
+    one, faults = _valued(problem, found, grid, part, _exact(problem, grid, _by_column(answer.quantities)))
+    if not faults:
+        draft.status = answer.status
+        draft.floor = max(draft.floor, min(draft.best.bound, one.bound, answer.bound))
+        draft.best = one if one.bound <= draft.best.bound else draft.best
 
 
 def _without_solver(
@@ -172,7 +204,7 @@ def _plan(problem: Problem, found: Index, grid: Grid, solved: Sequence[_Solved])
     method, status = ("fallback" if worst == RANK.index("fallback") else "exact"), RANK[worst]
     bound, gap = _bound(priced.cost, status, solved)
     if status == "time-limit" and gap <= problem.gap:
-        status = "gap"  # one part is not near enough to its floor, and all parts together are
+        status = "gap"  # a part is not near enough to its floor, and all parts together are
     return Plan(
         assignments=priced.assignments,
         unfilled=open_lines(problem, found, priced),

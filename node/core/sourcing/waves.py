@@ -30,6 +30,8 @@ ROUNDS = 80
 TRIES = 2
 EFFORT = 4_000_000
 """For one order, of the many times that it is solved."""
+EFFORT_PROOF = 12_000_000
+"""For one order, when the floor of all is proved."""
 NONE: Ints = np.zeros(0, np.int64)
 
 
@@ -180,7 +182,7 @@ class Wave:
             self.memory[key] = self.located(order, left, prices).quantities
         return self.memory[key]
 
-    def located(self, order: int, left: Floats, prices: Floats) -> Located:
+    def located(self, order: int, left: Floats, prices: Floats, effort: int = EFFORT) -> Located:
         """The same with its floor."""
         grid, one = self.grid, self.first[order]
         most, cost = grid.most.copy(), grid.cost.copy()
@@ -201,7 +203,7 @@ class Wave:
         rows = rows_of(replace(grid, most=most, cost=cost), Part([order], one.part.lines, keep, pools))
         if self.precise:
             return plant_location(rows)
-        return plant_location(rows, max(NEAR, self.gap / 5), EFFORT)
+        return plant_location(rows, max(NEAR, self.gap / 5), effort)
 
     def in_turn(self, turn: Sequence[int], prices: Floats) -> Plan:
         """Each order takes the best of what those before it have left."""
@@ -307,7 +309,7 @@ class Wave:
         """Every order to its optimum at the prices: together, less what the prices take, no plan costs less."""
         total = -float(self.prices @ self.limits)
         for order in self.first:
-            total += self.located(order, self.limits, self.prices).floor
+            total += self.located(order, self.limits, self.prices, EFFORT_PROOF).floor
         self.floor = max(self.floor, min(total, self.cost))
 
     # --- better plans ---------------------------------------------------------------------------------------------
