@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.app import advice
+from node.app.sourcing.planner import choose
 from node.cli import main
 from node.config import parse
 from node.metrics import Metrics
@@ -46,6 +47,20 @@ def test_broken_rules_are_told_with_what_holds_meanwhile(
         assert "hansa rules check" in said
     path.write_text(GOOD + "# mended\n")
     assert desk.do("status")["unusable_files"] == []
+
+
+def test_the_log_tells_of_a_change_that_does_not_count_once(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And of the next one, even where its text is the same."""
+    path = tmp_path / "rules.toml"
+    path.write_text(GOOD)
+    choose(desk.store, desk.ctx, [])
+    for change in (BAD, BAD + "# another\n"):
+        path.write_text(change)
+        for _ in range(3):
+            choose(desk.store, desk.ctx, [])
+    assert [record.getMessage()[:29] for record in caplog.records] == ["the changed rules do not coun"] * 2
 
 
 def test_a_broken_table_of_rates_is_told(desk: Desk, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from node.app.context import Context
@@ -20,6 +21,7 @@ from node.core.sourcing.explain import explain
 from node.core.sourcing.plan_json import plan_fields
 from node.core.sourcing.problem import Plan, Problem
 from node.core.sourcing.solve import solve
+from node.errors import ConfigError
 from node.ports import Store, Transaction
 
 __all__ = ["Choice", "choose"]
@@ -32,6 +34,8 @@ hard to prove must not hold up the rest."""
 WAVE_SECONDS = 5.0
 AVOID_SECONDS = 86_400
 """How long a source that failed a line is not asked for it again."""
+_TOLD: dict[Path, ConfigError] = {}
+"""Why the changed rules of a home do not count, as the log has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,9 @@ def choose(store: Store, ctx: Context, customer_order_ids: Sequence[int], trade:
     `trade` is whom we trade with, where that was read before for many orders.
     """
     rule_set, fault = rules_in_force(ctx.settings.home)
-    if fault is not None:
+    # The same fault is the same object until the file changes again: it is told once.
+    if fault is not None and _TOLD.get(ctx.settings.home) is not fault:
+        _TOLD[ctx.settings.home] = fault
         ctx.log.warning("the changed rules do not count: %s", fault.message)
     groups = [list(customer_order_ids)]
     if len(customer_order_ids) > 1:
