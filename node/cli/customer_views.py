@@ -105,7 +105,7 @@ def _pieces(output: Output, one: Result) -> None:
             piece["delivered"],
             piece["order"],
             " ".join(text for text in (piece["carrier"], piece["tracking"]) if text),
-            _told_of(piece),
+            _told_of(piece, line["unit"]),
         ]
         for line in one["lines"]
         for piece in line["pieces"]
@@ -124,9 +124,13 @@ def _pieces(output: Output, one: Result) -> None:
         )
 
 
-def _told_of(piece: Result) -> str:
-    """What else there is to say of a piece."""
+def _told_of(piece: Result, code: str) -> str:
+    """What else there is to say of a piece; `code` is the unit it is counted in."""
     parts = [piece["reason"]]
+    if piece["less_asked"]:
+        parts.append(
+            f"{piece['less_asked']} {unit(code)} less asked for, no answer since {moment(piece['less_asked_at'])}"
+        )
     for name, words in (("passed_on", "{} passed on"), ("lost", "{} lost"), ("surplus", "{} too many")):
         if piece[name] != "0":
             parts.append(words.format(piece[name]))
@@ -254,12 +258,12 @@ def _reason(why: str, currency: str) -> str:
 
 
 def _stuck(output: Output, told: Result) -> None:
-    """What waits, for whom, since when, and what to do; before all, which rules do not hold."""
+    """What waits, for whom, since and until when, and what to do; before all, which rules do not hold."""
     node_views.unusable_files(output, told)
     if told["unusable_files"]:
         output.line()
     output.table(
-        ["order", "line", "quantity", "unit", "is", "waits for", "since", "because", "what to do"],
+        ["order", "line", "quantity", "unit", "is", "waits for", "since", "until", "because", "what to do"],
         [
             [
                 one["number"],
@@ -269,6 +273,7 @@ def _stuck(output: Output, told: Result) -> None:
                 _words(one["state"]),
                 one["waits_for"],
                 moment(one["since"]),
+                moment(one["until"]),
                 one["what"],
                 one["to_do"],
             ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from node.core.customer_rows import CustomerLineRow, CustomerOrderRow, DecisionRow, PieceRow, ProcessEventRow
@@ -20,6 +21,7 @@ __all__ = [
     "decision_fields",
     "event_fields",
     "is_hindered",
+    "merge_wait",
     "order_fields",
     "order_to_do",
     "to_do",
@@ -65,8 +67,12 @@ def order_fields(
     pieces: Sequence[PieceRow],
     names: Mapping[str, str],
     numbers: Mapping[int, str],
+    asked: Mapping[int, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The order with its lines and pieces. `names` are partners' names by id, `numbers` partner orders' by id."""
+    """The order with its lines and pieces. `names` are partners' names by id, `numbers` partner orders' by id.
+
+    `asked` is since when, by piece id, a request to send less waits for its answer.
+    """
     return {
         "number": order.number,
         "channel": order.channel,
@@ -92,7 +98,7 @@ def order_fields(
         "captured_at": when(order.captured_at),
         "next_at": when(order.next_at),
         "sourced": order.sourced,
-        "lines": [_line(line, lines, pieces, names, numbers) for line in lines],
+        "lines": [_line(line, lines, pieces, names, numbers, asked) for line in lines],
     }
 
 
@@ -102,6 +108,7 @@ def _line(
     pieces: Iterable[PieceRow],
     names: Mapping[str, str],
     numbers: Mapping[int, str],
+    asked: Mapping[int, int],
 ) -> dict[str, Any]:
     own = [piece for piece in pieces if piece.line_id == line.line_id]
     parts = {one.line_id for one in lines if one.parent_line == line.line_id}
@@ -129,11 +136,13 @@ def _line(
         "complete_on": promised[-1] if promised and all_promised and not sums["open"] else None,
         # The day that was agreed on before notices of disruption moved pieces; None where none has.
         "agreed_on": agreed[-1] if agreed and any(piece.agreed_on for piece in live) else None,
-        "pieces": [_piece(piece, names, numbers) for piece in own],
+        "pieces": [_piece(piece, names, numbers, asked.get(piece.piece_id)) for piece in own],
     }
 
 
-def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]) -> dict[str, Any]:
+def _piece(
+    piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str], asked_at: int | None
+) -> dict[str, Any]:
     source = names.get(piece.partner_id, piece.partner_id) if piece.partner_id else "our own"
     return {
         "piece": piece.piece_id,
@@ -158,10 +167,26 @@ def _piece(piece: PieceRow, names: Mapping[str, str], numbers: Mapping[int, str]
         "order": numbers.get(piece.order_id, "") if piece.order_id is not None else "",
         "decision": piece.decision_id,
         "reason": piece.reason,
+        # How much less the source is asked to send, and since when that waits for its answer; "" for nothing.
+        "less_asked": told(piece.quantity - piece.wanted) if asked_at is not None else "",
+        "less_asked_at": when(asked_at),
         "since": when(piece.at),
         "next_at": when(piece.next_at),
         "to_do": to_do(piece, numbers.get(piece.order_id, "") if piece.order_id is not None else ""),
     }
+
+
+def merge_wait(order: CustomerOrderRow, now: int) -> str:
+    """Until when an order waits for more orders of its customer, to be put together with them; "" where it does not.
+
+    Of the orders that nothing was done for yet only these are not due at once. The time is in UTC.
+    """
+    if order.state != "captured" or order.sourced or order.next_at is None or order.next_at <= now:
+        return ""
+    until, today = when(order.next_at), when(now)
+    same_day = until[:10] == today[:10]
+    at = until[11:16] if same_day else until[:16].replace("T", " ")
+    return f"waits until {at} for more orders of the customer"
 
 
 def order_to_do(order: CustomerOrderRow) -> str:

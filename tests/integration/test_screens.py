@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from node.core.document.common import DocumentHeader, DocumentKey
+from node.core.document.order import OrderResponse, ResponseOutcome
 from node.core.problem_rows import ProblemRow
-from tests.companies import Company
-from tests.customers import an_order, capture, put, settle
+from tests.companies import Company, connect
+from tests.customers import accept, an_order, capture, key, orchestration, put, received, say, settle, want
 from tests.integration.test_cli_operations import Desk
 
 NOWHERE = '[[rules]]\nname = "n"\notherwise = true\nstrategy = "n"\n[strategies.n]\nlocations = ["NOWHERE"]\n'
@@ -42,6 +45,78 @@ def test_orders_are_told_in_words(shop: Company, capsys: Captured) -> None:
     assert "C62" not in said
     assert "T00:" not in said
     assert "nobody can send it now" in said
+
+
+def test_less_that_a_partner_is_asked_for_is_told_until_it_answers(
+    shop: Company, meyer: Company, braun: Company, linked: None, capsys: Captured
+) -> None:
+    put(meyer, 48)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order(quantity=48))
+    settle(shop, meyer)
+    row = received(meyer)
+    accept(meyer, row)
+    settle(shop, meyer)
+    desk, hours = Desk(shop), shop.ctx.settings.orchestration.order_answer_hours
+    assert desk.do("orders.stuck")["waiting"] == []
+    asked_at = shop.clock.now()
+    want(shop, order_id, 10)
+    settle(shop, meyer)
+    capsys.readouterr()
+    [piece] = desk.do("order.show", order="C1")["customer_orders"][0]["lines"][0]["pieces"]
+    assert (piece["state"], piece["quantity"], piece["less_asked"]) == ("accepted", "48", "38")
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"38 pcs less asked for, no answer since {asked_at:%Y-%m-%d %H:%M}" in said
+    [told] = desk.do("orders.stuck")["waiting"]
+    assert (told["waits_for"], told["what"]) == ("Meyer", "38 less is asked for, and not answered")
+    assert told["until"] == (asked_at + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+    asked = DocumentKey(issuer=shop.id, type="OrderChange", number=f"{row.number}-L1-1")
+    yes = OrderResponse(
+        header=DocumentHeader(number="YES"), order=key(row), outcome=ResponseOutcome.ACCEPTED, answers=asked
+    )
+    say(meyer, shop.id, yes)
+    settle(shop, meyer)
+    [piece] = desk.do("order.show", order="C1")["customer_orders"][0]["lines"][0]["pieces"]
+    assert (piece["quantity"], piece["less_asked"], piece["less_asked_at"]) == ("10", "", "")
+    assert desk.do("orders.stuck")["waiting"] == []
+
+
+def test_what_waits_says_until_when(
+    shop: Company, meyer: Company, braun: Company, linked: None, capsys: Captured
+) -> None:
+    desk, settings = Desk(shop), shop.ctx.settings.orchestration
+    put(meyer, 10)
+    connect(shop, meyer)
+    capture(shop, an_order())
+    settle(shop, meyer)
+    now = shop.clock.now()
+    [told] = desk.do("orders.stuck")["waiting"]
+    assert (told["state"], told["waits_for"]) == ("ordered", "Meyer")
+    due = now + timedelta(hours=settings.order_answer_hours)
+    assert told["until"] == due.isoformat().replace("+00:00", "Z")
+    assert f"{due:%Y-%m-%d %H:%M:%S}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_order_that_waits_for_others_of_its_customer_says_until_when(shop: Company, capsys: Captured) -> None:
+    orchestration(shop, merge_minutes=10)
+    put(shop, 20)
+    desk, due = Desk(shop), shop.clock.now() + timedelta(minutes=10)
+    capture(shop, an_order())
+    waits = f"waits until {due:%H:%M} for more orders of the customer"
+    [told] = desk.do("orders.stuck")["waiting"]
+    assert (told["state"], told["waits_for"], told["what"]) == ("captured", "the customer", waits)
+    assert told["until"] == due.isoformat().replace("+00:00", "Z")
+    capsys.readouterr()
+    desk.do("order.show", order="C1")
+    assert f"captured: {waits}" in capsys.readouterr().out
+    # Until the next day it says on which.
+    orchestration(shop, merge_minutes=24 * 60)
+    capture(shop, an_order("C2", customer="other"))
+    due = shop.clock.now() + timedelta(days=1)
+    assert f"waits until {due:%Y-%m-%d %H:%M} for" in desk.do("order.show", order="C2")["customer_orders"][0]["reason"]
+    shop.clock.move(minutes=10)
+    settle(shop)
+    assert "captured" not in [one["state"] for one in desk.do("orders.stuck")["waiting"] if one["number"] == "C1"]
 
 
 def test_rules_are_compared_by_order_numbers_and_names(shop: Company, tmp_path: Path, capsys: Captured) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from node.app.context import Context
+from node.app.fulfilment.orchestration_facts import facts_of
 from node.app.sourcing import past_problems
 from node.core import customer_view
-from node.core.customer_rows import CustomerOrderRow, DecisionRow
+from node.core.customer_rows import CustomerOrderRow, DecisionRow, PieceRow
 from node.core.item_key import GTIN_PREFIX, number_key
 from node.core.piece_state import DEAD
 from node.core.sourcing.explain import explain
@@ -20,7 +21,7 @@ from node.ports import Transaction
 
 __all__ = ["find", "named", "one", "show", "stuck", "why"]
 
-LIMIT = 10_000
+SECOND = 1_000_000
 _FOR = {"back_ordered": "supply", "ready": "the customer"}
 _WHY = {"back_ordered": "nobody can send it now"}
 _WAITS = ("holding", "ordering", "in_doubt", "ordered", "waiting_human", "cancelling", "back_ordered", "ready")
@@ -53,7 +54,7 @@ def show(tx: Transaction, ctx: Context, number: str) -> list[dict[str, Any]]:
     rows = named(tx, number)
     into = [row.merged_into for row in rows if row.merged_into is not None]
     rows += [row for row in tx.customer_orders.get(into).values() if row not in rows] if into else []
-    return [_told(tx, row, whole=True) for row in rows]
+    return [_told(tx, row, ctx.now_micros()) for row in rows]
 
 
 def find(
@@ -68,7 +69,7 @@ def find(
     """Customer orders, newest first: of a customer, with an item, or that a partner is involved in."""
     keys = _keys(tx, sku) if sku is not None else None
     rows = tx.customer_orders.search(customer=customer, item_keys=keys, partner_id=partner_id, state=state, limit=limit)
-    return [_told(tx, row, whole=False) for row in rows]
+    return [_told(tx, row) for row in rows]
 
 
 def _keys(tx: Transaction, sku: str) -> list[str]:
@@ -80,17 +81,20 @@ def _keys(tx: Transaction, sku: str) -> list[str]:
     return sorted({*names, *more, *(number_key(name, own) for name in found)})
 
 
-def _told(tx: Transaction, row: CustomerOrderRow, *, whole: bool) -> dict[str, Any]:
+def _told(tx: Transaction, row: CustomerOrderRow, now: int | None = None) -> dict[str, Any]:
+    """The order as fields; with `now` all that there is to tell of it."""
     ids = [row.customer_order_id]
     pieces = tx.customer_orders.pieces(ids)
     orders = tx.orders.by_ids(sorted({piece.order_id for piece in pieces if piece.order_id is not None}))
     names = {partner.partner_id: partner.name for partner in tx.partners.all()}
     numbers = {order.order_id: order.number for order in orders}
-    fields = customer_view.order_fields(row, tx.customer_orders.lines(ids), pieces, names, numbers)
+    asked = _asked_for_less(tx, pieces) if now is not None else {}
+    fields = customer_view.order_fields(row, tx.customer_orders.lines(ids), pieces, names, numbers, asked)
     if row.merged_into is not None:
         into = tx.customer_orders.get([row.merged_into])
         fields["merged_into"] = into[row.merged_into].number if into else ""
-    if whole:
+    if now is not None:
+        fields["reason"] = row.reason or customer_view.merge_wait(row, now)
         own = tx.partners.own().partner_id
         fields["partner_orders"] = [
             {
@@ -110,6 +114,13 @@ def _told(tx: Transaction, row: CustomerOrderRow, *, whole: bool) -> dict[str, A
         known = tx.customer_orders.customer(row.customer) if row.customer else None
         fields["customer_orders"] = known.orders if known else 0
     return fields
+
+
+def _asked_for_less(tx: Transaction, pieces: Sequence[PieceRow]) -> dict[int, int]:
+    """By piece since when its source is asked for less and has not answered."""
+    asked = [one for one in pieces if one.state not in DEAD and one.wanted < one.quantity and one.order_id is not None]
+    facts = facts_of(tx, asked) if asked else {}
+    return {piece_id: fact.cancel_since for piece_id, fact in facts.items() if fact.cancel_since is not None}
 
 
 def _decided(tx: Transaction, decisions: Sequence[DecisionRow]) -> list[dict[str, Any]]:
@@ -147,43 +158,79 @@ def why(tx: Transaction, number: str) -> dict[str, Any]:
 
 
 def stuck(tx: Transaction, ctx: Context, limit: int = 200) -> list[dict[str, Any]]:
-    """What waits, for whom, since when, and what to do; what a human must do comes first, then the oldest."""
+    """What waits, for whom, since and until when, and what to do; what a human must do comes first, then the oldest."""
     names = {partner.partner_id: partner.name for partner in tx.partners.all()}
     found: list[dict[str, Any]] = []
     for state in ("human", "approval", "active", "waiting", "captured"):
         rows = tx.customer_orders.search(state=state, limit=limit)
-        found += _waiting(tx, rows, names)
+        found += _waiting(tx, ctx, rows, names)
     urgent = {"human": 0, "approval": 0, "in_doubt": 1, "waiting_human": 1}
     return sorted(found, key=lambda each: (urgent.get(each["state"], 2), each["since"]))[:limit]
 
 
-def _waiting(tx: Transaction, rows: Sequence[CustomerOrderRow], names: dict[str, str]) -> list[dict[str, Any]]:
-    pieces: dict[int, list[Any]] = {}
-    for piece in tx.customer_orders.pieces([row.customer_order_id for row in rows]) if rows else []:
-        if piece.state not in DEAD and piece.state in _WAITS:
+def _waiting(
+    tx: Transaction, ctx: Context, rows: Sequence[CustomerOrderRow], names: dict[str, str]
+) -> list[dict[str, Any]]:
+    pieces: dict[int, list[PieceRow]] = {}
+    every = tx.customer_orders.pieces([row.customer_order_id for row in rows]) if rows else []
+    waits = [one for one in every if one.state not in DEAD and (one.state in _WAITS or one.wanted < one.quantity)]
+    asked = _asked_for_less(tx, waits)
+    doubted = [one for one in waits if one.state == "in_doubt"]
+    valid = {piece_id: fact.valid_until for piece_id, fact in facts_of(tx, doubted).items()} if doubted else {}
+    for piece in waits:
+        if piece.state in _WAITS or piece.piece_id in asked:
             pieces.setdefault(piece.customer_order_id, []).append(piece)
-    found = []
+    now, found = ctx.now_micros(), []
     for row in rows:
         base = {"number": row.number, "channel": row.channel, "customer": row.customer}
-        if row.state in ("human", "approval"):
-            about = {"state": row.state, "waits_for": "you", "what": row.reason}
-            about |= {"quantity": "", "unit": "", "line_id": ""}
+        if (about := _of_order(row, now)) is not None:
             found.append(
-                {**base, **about, "since": customer_view.when(row.at), "to_do": customer_view.order_to_do(row)}
+                {**base, **about, "quantity": "", "unit": "", "line_id": "", "since": customer_view.when(row.at)}
             )
         for piece in pieces.get(row.customer_order_id, []):
             waits_for = names.get(piece.partner_id, piece.partner_id) if piece.partner_id else "our own site"
+            since = asked.get(piece.piece_id)
             found.append(
                 {
                     **base,
                     "state": piece.state,
                     "waits_for": "you" if customer_view.is_hindered(piece) else _FOR.get(piece.state, waits_for),
-                    "what": piece.reason or _WHY.get(piece.state, ""),
+                    "what": _because(piece, since),
                     "quantity": customer_view.told(piece.quantity),
                     "unit": piece.unit,
                     "line_id": piece.line_id,
-                    "since": customer_view.when(piece.at),
+                    "since": customer_view.when(piece.at if since is None else since),
+                    "until": _until(ctx, piece, since, valid.get(piece.piece_id)),
                     "to_do": customer_view.to_do(piece),
                 }
             )
     return found
+
+
+def _of_order(row: CustomerOrderRow, now: int) -> dict[str, Any] | None:
+    """What an order as a whole waits for; None where only its pieces do."""
+    if row.state in ("human", "approval"):
+        to_do = customer_view.order_to_do(row)
+        return {"state": row.state, "waits_for": "you", "what": row.reason, "until": "", "to_do": to_do}
+    waits = customer_view.merge_wait(row, now)
+    if not waits:
+        return None
+    told = {"until": customer_view.when(row.next_at), "to_do": "nothing: it is sourced then"}
+    return {"state": row.state, "waits_for": "the customer", "what": waits, **told}
+
+
+def _because(piece: PieceRow, asked_at: int | None) -> str:
+    if asked_at is not None and piece.wanted:
+        less = customer_view.told(piece.quantity - piece.wanted)
+        return f"{less} less is asked for, and not answered"
+    return piece.reason or _WHY.get(piece.state, "")
+
+
+def _until(ctx: Context, piece: PieceRow, asked_at: int | None, valid_until: int | None) -> str:
+    """The instant at which what is waited for is given up or asked about, or the day on which supply is to come."""
+    if asked_at is not None:
+        hours = ctx.settings.orchestration.order_answer_hours
+        return customer_view.when(asked_at + hours * 3600 * SECOND) if hours else ""
+    if piece.state == "back_ordered" and piece.promised_on:
+        return piece.promised_on
+    return customer_view.when(valid_until if piece.state == "in_doubt" else piece.next_at)
