@@ -1,8 +1,8 @@
 """The control socket HOME/control.sock: how commands reach the running node, and the lock that says one is running.
 
 One JSON object per line. A request is ``{"operation": NAME, "arguments": {...}}``; the answer is any number of
-``{"progress": TEXT}`` and then ``{"result": ...}`` or ``{"error": {"kind", "message", "hint", "code"}}``. Only the
-node's own user can connect: the socket has mode 0600.
+``{"progress": TEXT, "done": N, "total": N}`` and then ``{"result": ...}`` or
+``{"error": {"kind", "message", "hint", "code"}}``. Only the node's own user can connect: the socket has mode 0600.
 
 Before its first request a command asks for the operation ``version``, which the socket answers itself: command and node
 may be of different releases, and neither understands what the other has changed.
@@ -20,7 +20,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from node import __version__
 from node.errors import AdapterError, ConfigError, HansaError, RefusedError, UnavailableError
@@ -46,8 +46,13 @@ VERSION = "version"
 PATH_BYTES_MAX = 100
 """Socket addresses hold about 108 bytes; longer paths go through a descriptor of the folder."""
 
-Progress: TypeAlias = Callable[[str], None]
-"""Takes one line about how a long operation goes on."""
+
+class Progress(Protocol):
+    """Hears how a long operation goes on."""
+
+    def __call__(self, text: str, done: int = 0, total: int = 0, /) -> None:
+        """What is being done now, how much of it is done, and of how much; 0: nobody knows."""
+
 
 Runner: TypeAlias = Callable[[str, Mapping[str, Any], Progress], Any]
 """(operation, arguments, progress) -> JSON-able result; blocks, and runs in a worker thread."""
@@ -217,8 +222,9 @@ class ControlServer:
     async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
 
-        def progress(text: str) -> None:
-            loop.call_soon_threadsafe(writer.write, _line({"progress": text}))
+        def progress(text: str, done: int = 0, total: int = 0) -> None:
+            told = {"progress": text, "done": done, "total": total}
+            loop.call_soon_threadsafe(writer.write, _line(told))
 
         try:
             operation, arguments = _read_request(line)
@@ -282,7 +288,7 @@ class Client:
         for line in self._lines(_line({"operation": operation, "arguments": arguments})):
             answer = json.loads(line)
             if "progress" in answer:
-                progress(answer["progress"])
+                progress(answer["progress"], answer.get("done", 0), answer.get("total", 0))
             elif "error" in answer:
                 raise error_from_fields(answer["error"])
             else:

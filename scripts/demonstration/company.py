@@ -128,7 +128,7 @@ class Company:
             with control.connected(self.home) as client:
                 if client is None:
                     return None
-                told: Mapping[str, Any] = client.call("status", {}, lambda _: None)
+                told: Mapping[str, Any] = client.call("status", {}, lambda *_: None)
                 return told
         except (HansaError, OSError, ValueError):
             return None
@@ -143,7 +143,7 @@ class Company:
             try:
                 with control.connected(self.home) as client:
                     if client is not None:
-                        return client.call(operation, arguments, lambda _: None)
+                        return client.call(operation, arguments, lambda *_: None)
             except (UnavailableError, OSError, ValueError):
                 if time.monotonic() > until:
                     raise

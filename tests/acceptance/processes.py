@@ -231,13 +231,13 @@ class Company:
         if self.process is not None:
             return self._ask(operation, arguments)
         with control.exclusive(self.home), open_host(load(self.home)) as host:
-            return operations.run(host, operation, arguments, lambda line: None)
+            return operations.run(host, operation, arguments, lambda *_: None)
 
     def _ask(self, operation: str, arguments: Mapping[str, Any]) -> Any:
         with control.connected(self.home) as client:
             if client is None:
                 raise UnavailableError(f"{self.name} does not answer")
-            return client.call(operation, arguments, lambda line: None)
+            return client.call(operation, arguments, lambda *_: None)
 
     def insist(self, operation: str, **arguments: Any) -> Any:
         """As `do`, again while the node is away: what a patient ERP does, which repeats what got no answer."""

@@ -92,7 +92,7 @@ class Shell:
         """What a running node says."""
         with control.connected(self.folder / home) as client:
             assert client is not None
-            return client.call(operation, arguments, lambda line: None)
+            return client.call(operation, arguments, lambda *_: None)
 
     def settled(self) -> None:
         """Wait until both know each other, and nothing is on its way."""

@@ -47,11 +47,11 @@ class Company:
     def offline(self, operation: str, **arguments: Any) -> Any:
         """Run an operation while no node runs."""
         with open_host(self.settings) as host:
-            return operations.run(host, operation, arguments, lambda line: None)
+            return operations.run(host, operation, arguments, lambda *_: None)
 
     async def does(self, operation: str, **arguments: Any) -> Any:
         """Run an operation in the running node, as the control socket does."""
-        return await asyncio.to_thread(operations.run, self.node, operation, arguments, lambda line: None)
+        return await asyncio.to_thread(operations.run, self.node, operation, arguments, lambda *_: None)
 
     async def start(self) -> None:
         """Start a new node on this home."""

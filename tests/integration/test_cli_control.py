@@ -30,7 +30,7 @@ def runner(operation: str, arguments: Mapping[str, Any], progress: Progress) -> 
     match operation:
         case "echo":
             progress("one")
-            progress("two")
+            progress("two", 3, 4)
             return dict(arguments)
         case "refuse":
             raise RefusedError("no", code="because", hint="ask again")
@@ -60,10 +60,11 @@ def during(home: Path, work: Callable[[], Any]) -> Any:
     return asyncio.run(whole())
 
 
-def ask(home: Path, operation: str, arguments: Mapping[str, Any], said: list[str] | None = None) -> Any:
+def ask(home: Path, operation: str, arguments: Mapping[str, Any], said: list[tuple[Any, ...]] | None = None) -> Any:
     with connected(home) as client:
         assert client is not None
-        return client.call(operation, arguments, (said if said is not None else []).append)
+        heard = said if said is not None else []
+        return client.call(operation, arguments, lambda *told: heard.append(told))
 
 
 def raw(home: Path, data: bytes) -> Any:
@@ -76,9 +77,9 @@ def raw(home: Path, data: bytes) -> Any:
 
 
 def test_a_request_is_answered_with_progress(tmp_path: Path) -> None:
-    said: list[str] = []
+    said: list[tuple[Any, ...]] = []
     assert during(tmp_path, lambda: ask(tmp_path, "echo", {"a": ["ü", 1]}, said)) == {"a": ["ü", 1]}
-    assert said == ["one", "two"]
+    assert said == [("one", 0, 0), ("two", 3, 4)]
 
 
 @pytest.mark.parametrize(("ours", "word"), [("0.9.0", "older"), ("0.0.9", "newer")])
@@ -86,7 +87,7 @@ def test_a_node_of_another_release_is_asked_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: str, word: str
 ) -> None:
     """What it would do, and answer, may be something else."""
-    said: list[str] = []
+    said: list[tuple[Any, ...]] = []
 
     def of_another_release() -> None:
         monkeypatch.setattr(control, "__version__", ours)

@@ -48,7 +48,7 @@ class Desk:
 
     def do(self, name: str, **arguments: Any) -> Any:
         """Run an operation, and show what it says: no view may fail on a real result."""
-        result = operations.run(self, name, arguments, lambda _line: None)
+        result = operations.run(self, name, arguments, lambda *_: None)
         shown = Output(json=False, color=False)
         if name in views.VIEWS:
             views.VIEWS[name](shown, result)

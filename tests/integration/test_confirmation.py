@@ -47,7 +47,7 @@ class Desk:
 
     def do(self, name: str, **arguments: Any) -> Any:
         self.ctx = self.company.ctx
-        result = operations.run(self, name, arguments, lambda _line: None)
+        result = operations.run(self, name, arguments, lambda *_: None)
         views.VIEWS[name if name in views.VIEWS else "order.sent"](Output(json=False, color=False), result)
         return result
 

@@ -83,7 +83,7 @@ def place(buyer: Company, seller: Company, *numbers: str) -> list[int]:
 def ask(company: Company, operation: str, **arguments: Any) -> Any:
     """A command, as a person gives it while no node runs."""
     host = LocalHost(company.store, company.ctx, company.keys)
-    return operations.run(host, operation, arguments, lambda line: None)
+    return operations.run(host, operation, arguments, lambda *_: None)
 
 
 def erase(company: Company, archive: retention.Archive | None = None, **later: float) -> retention.Erased:

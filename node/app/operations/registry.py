@@ -29,7 +29,7 @@ __all__ = ["OPERATIONS", "Host", "Keys", "Live", "Operation", "Report", "live_of
 class Report(Protocol):
     """Hears how a long operation goes on."""
 
-    def __call__(self, text: str, done: int = 0, total: int = 0) -> None:
+    def __call__(self, text: str, done: int = 0, total: int = 0, /) -> None:
         """What is being done now, how much of it is done, and of how much; 0: nobody knows."""
 
 
