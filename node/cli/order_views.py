@@ -13,12 +13,12 @@ __all__ = ["ENDED", "all_sent", "listing", "sent", "show"]
 
 Result = Mapping[str, Any]
 
-ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "completed"})
+ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "delivered", "completed"})
 """Statuses of orders of which nothing more is to come."""
 
-PIECE_FIGURES = ("despatched", "received", "invoiced", "open")
-FIGURES = ("ordered", "accepted", "despatched", "received", "invoiced", "open")
-OPTIONAL = "received invoiced open"
+PIECE_FIGURES = ("despatched", "delivered", "received", "invoiced", "open")
+FIGURES = ("ordered", "accepted", "despatched", "delivered", "received", "invoiced", "open")
+OPTIONAL = "delivered received invoiced open"
 
 
 def listing(output: Output, told: Result) -> None:

@@ -55,6 +55,7 @@ class PieceView(View):
     reference: str
     at: datetime | None
     despatched: Decimal
+    delivered: Decimal
     received: Decimal
     invoiced: Decimal
     open: Decimal
@@ -82,8 +83,8 @@ class Sums(Protocol):
         """What was despatched."""
 
     @property
-    def arrived(self) -> int:
-        """What was received or delivered."""
+    def received(self) -> int:
+        """What was received, in whatever condition."""
 
     @property
     def unanswered(self) -> int:
@@ -98,13 +99,14 @@ def asked_for(row: OrderLineRow) -> tuple[AskedView, ...]:
 
 
 def pieces_of(row: OrderLineRow, sums: Sums, answers: list[LineEventRow], today: date) -> tuple[PieceView, ...]:
-    """The pieces in order of their dates, filled with what was despatched, received and invoiced, first come first.
+    """The pieces in order of their dates, filled with what was despatched, came and was invoiced, first come first.
 
     What is not answered is a piece for each day that it is asked for; what exceeds the order stays on the last piece
     that will come.
     """
     answers = sorted(answers, key=lambda e: (e.on or "9999", e.schedule_id))
-    left = {"despatched": sums.gone, "received": sums.arrived, "invoiced": sums.sums.get("invoiced", 0)}
+    left = {"despatched": sums.gone, "received": sums.received}
+    left |= {name: sums.sums.get(name, 0) for name in ("delivered", "invoiced")}
     coming = [e for e in answers if e.event not in ("rejected", "cancelled")]
     made: list[PieceView] = []
     for answer in answers:
@@ -125,7 +127,7 @@ def _piece(
 ) -> PieceView:
     """One piece; takes its share from what is `left` of each sum, and is late by its promise, else by its wish."""
     shares = {}
-    for name in ("despatched", "received", "invoiced"):
+    for name in ("despatched", "delivered", "received", "invoiced"):
         rest = left.get(name, 0)
         shares[name] = rest if last else min(quantity, rest)
         if name in left:
@@ -142,6 +144,7 @@ def _piece(
         reference=answer.reference if answer else "",
         at=instant(answer.at) if answer else None,
         despatched=from_scaled(shares["despatched"]),
+        delivered=from_scaled(shares["delivered"]),
         received=from_scaled(shares["received"]),
         invoiced=from_scaled(shares["invoiced"]),
         open=from_scaled(still_open),

@@ -10,8 +10,10 @@ A line's status is the first word of this table whose condition holds:
 =================  ====================================================================================================
 removed            nothing is ordered any more, and nothing was despatched
 rejected           nothing but rejections, and nothing despatched (cancelled, closed likewise)
-received           all that was to come has been received, or delivered to the consumer
-partly_received    some of it
+received           all that was to come has been received
+delivered          all that was to come has been received, or delivered (to the consumer, who tells nobody of a receipt)
+partly_received    some of it has been received
+partly_delivered   some of it has been delivered
 despatched         all that was to come has been despatched
 partly_despatched  some of it
 to_confirm         answered with changes that the buyer has said it must confirm, and has not
@@ -42,7 +44,8 @@ from node.core.tolerance import Difference
 
 __all__ = ["EventView", "LineView", "OrderView", "PieceView", "view"]
 
-_ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received"})
+_ENDED = frozenset({"removed", "rejected", "cancelled", "closed", "received", "delivered"})
+_ARRIVING = frozenset({"received", "partly_received", "delivered", "partly_delivered"})
 _PROGRESS = (
     *("ordered", "partly_accepted", "to_confirm", "accepted", "back_ordered", "partly_despatched", "despatched"),
 )
@@ -54,7 +57,6 @@ _PARTIAL = {
     "back_ordered": "partly_accepted",
     "partly_despatched": "partly_despatched",
     "despatched": "partly_despatched",
-    "partly_received": "partly_received",
 }
 
 
@@ -158,6 +160,7 @@ class TotalView(View):
     cancelled: Decimal
     unanswered: Decimal
     despatched: Decimal
+    delivered: Decimal
     received: Decimal
     invoiced: Decimal
     open: Decimal
@@ -233,8 +236,8 @@ def _order_status(words: list[str]) -> str:
         return live[0]
     if _ENDED.issuperset(live):
         return "completed"
-    if any(word in ("received", "partly_received") for word in live):
-        return "partly_received"
+    if arriving := _ARRIVING.intersection(live):
+        return "partly_delivered" if arriving <= {"delivered", "partly_delivered"} else "partly_received"
     if "to_confirm" in live and not any(word.endswith("despatched") for word in live):
         return "to_confirm"
     furthest = max((word for word in live if word in _PROGRESS), key=_PROGRESS.index)
@@ -245,8 +248,8 @@ class _Line:
     """A line's sums as scaled integers, and what follows from them."""
 
     __slots__ = (
-        *("accepted", "arrived", "back_ordered", "cancelled", "confirmation", "gone", "open", "ordered", "rejected"),
-        "sums",
+        *("accepted", "arrived", "back_ordered", "cancelled", "confirmation", "gone", "open", "ordered", "received"),
+        *("rejected", "sums"),
     )
 
     def __init__(self, ordered: int, events: list[LineEventRow]) -> None:
@@ -270,8 +273,9 @@ class _Line:
         self.cancelled = min(left, sums.get("cancelled", 0))
         # What a customer collected has left as well, and nothing was despatched.
         self.gone = max(sums.get("despatched", 0), sums.get("delivered", 0))
-        condition = sum(sums.get(name, 0) for name in ("received", "over", "damaged", "wrong"))
-        self.arrived = max(condition, sums.get("delivered", 0))
+        # In whatever condition.
+        self.received = sum(sums.get(name, 0) for name in ("received", "over", "damaged", "wrong"))
+        self.arrived = max(self.received, sums.get("delivered", 0))
         self.open = max(0, ordered - self.rejected - self.cancelled - self.gone)
 
     @property
@@ -290,8 +294,10 @@ _STATUS: tuple[tuple[str, Callable[[_Line], bool]], ...] = (
     ("rejected", lambda x: not x.gone and x.rejected == x.ordered),
     ("cancelled", lambda x: not x.gone and x.cancelled == x.ordered),
     ("closed", lambda x: not x.gone and not x.expected),
-    ("received", lambda x: x.arrived > 0 and x.arrived >= x.expected),
-    ("partly_received", lambda x: x.arrived > 0),
+    ("received", lambda x: x.received > 0 and x.received >= x.expected),
+    ("delivered", lambda x: x.arrived > 0 and x.arrived >= x.expected),
+    ("partly_received", lambda x: x.received > 0),
+    ("partly_delivered", lambda x: x.arrived > 0),
     ("despatched", lambda x: x.gone > 0 and not x.open),
     ("partly_despatched", lambda x: x.gone > 0),
     ("to_confirm", lambda x: x.confirmation in ("due", "refused")),

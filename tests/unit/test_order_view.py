@@ -68,7 +68,10 @@ def one(*events: LineEventRow, quantity: int = 10, on: str | None = "2026-05-20"
         ([("despatched", 4), ("accepted", 4), ("cancelled", 6)], "despatched"),
         ([("despatched", 10), ("received", 4)], "partly_received"),
         ([("despatched", 10), ("received", 9), ("damaged", 1)], "received"),
-        ([("despatched", 10), ("delivered", 10)], "received"),
+        ([("despatched", 10), ("delivered", 10)], "delivered"),
+        ([("despatched", 10), ("delivered", 10), ("received", 4)], "delivered"),
+        ([("despatched", 10), ("delivered", 10), ("received", 10)], "received"),
+        ([("despatched", 10), ("delivered", 4)], "partly_delivered"),
     ],
 )
 def test_a_status_is_derived_from_quantities(events: list[tuple[str, int]], status: str) -> None:
@@ -83,6 +86,9 @@ def test_a_status_is_derived_from_quantities(events: list[tuple[str, int]], stat
         (("accepted", 10), ("despatched", 3), "partly_despatched"),
         (("accepted", 10), None, "partly_accepted"),
         (("received", 10), ("despatched", 10), "partly_received"),
+        (("delivered", 10), ("despatched", 10), "partly_delivered"),
+        (("delivered", 10), ("received", 4), "partly_received"),
+        (("delivered", 10), ("received", 10), "completed"),
     ],
 )
 def test_the_orders_status(first: tuple[str, int], second: tuple[str, int] | None, status: str) -> None:
@@ -102,6 +108,13 @@ def test_pieces_are_filled_by_date_and_are_late_one_by_one() -> None:
     ]
     assert line.late
     assert line.tracking == ("1Z1", "1Z2")
+
+
+def test_what_was_delivered_is_not_told_as_received() -> None:
+    told = seen(event("accepted", 10), event("despatched", 10), event("delivered", 10))
+    (line,) = told.lines
+    assert [(one.delivered, one.received) for one in (line, *line.pieces)] == [(10, 0), (10, 0)]
+    assert [one.delivered for one in told.totals] == [10]
 
 
 def test_an_unanswered_line_is_late_once_its_day_has_passed() -> None:
