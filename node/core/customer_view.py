@@ -68,10 +68,12 @@ def order_fields(
     names: Mapping[str, str],
     numbers: Mapping[int, str],
     asked: Mapping[int, int] = MappingProxyType({}),
+    came: Mapping[int, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The order with its lines and pieces. `names` are partners' names by id, `numbers` partner orders' by id.
 
-    `asked` is since when, by piece id, a request to send less waits for its answer.
+    `asked` is since when, by piece id, a request to send less waits for its answer; `came` the day on which what was
+    delivered came.
     """
     return {
         "number": order.number,
@@ -98,7 +100,7 @@ def order_fields(
         "captured_at": when(order.captured_at),
         "next_at": when(order.next_at),
         "sourced": order.sourced,
-        "lines": [_line(line, lines, pieces, names, numbers, asked) for line in lines],
+        "lines": [_line(line, lines, pieces, names, numbers, asked, came) for line in lines],
     }
 
 
@@ -109,6 +111,7 @@ def _line(
     names: Mapping[str, str],
     numbers: Mapping[int, str],
     asked: Mapping[int, int],
+    came: Mapping[int, str],
 ) -> dict[str, Any]:
     own = [piece for piece in pieces if piece.line_id == line.line_id]
     parts = {one.line_id for one in lines if one.parent_line == line.line_id}
@@ -116,7 +119,7 @@ def _line(
     below = [piece for piece in pieces if piece.line_id in parts]
     sums = balance(line, [*own, *below], lines)
     live = [piece for piece in [*own, *below] if piece.state not in DEAD]
-    promised = sorted(piece.promised_on for piece in live if piece.promised_on)
+    days = sorted(day for piece in live if (day := came.get(piece.piece_id) or piece.promised_on))
     agreed = sorted(day for piece in live if (day := piece.agreed_on or piece.promised_on))
     all_promised = all(piece.promised_on for piece in [*own, *below] if piece.state == "back_ordered")
     return {
@@ -133,10 +136,14 @@ def _line(
         "cancelled": told(sums["cancelled"]),
         "open": told(sums["open"]),
         "cancel_asked": told(line.cancel_asked),
-        "complete_on": promised[-1] if promised and all_promised and not sums["open"] else None,
+        # Of what has come the day on which it came, of the rest the promised one.
+        "complete_on": days[-1] if days and all_promised and not sums["open"] else None,
         # The day that was agreed on before notices of disruption moved pieces; None where none has.
         "agreed_on": agreed[-1] if agreed and any(piece.agreed_on for piece in live) else None,
-        "pieces": [_piece(piece, names, numbers, asked.get(piece.piece_id)) for piece in own],
+        "pieces": [
+            {**_piece(piece, names, numbers, asked.get(piece.piece_id)), "came_on": came.get(piece.piece_id)}
+            for piece in own
+        ],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from node import wire
 from node.app.documents import orders
 from node.app.documents.submit import Submission, submit
+from node.app.fulfilment import customer_status
 from node.app.fulfilment.advancing import advance
 from node.config import PartnerSettings
 from node.config.sites import SiteSettings
@@ -77,6 +79,32 @@ def test_an_order_is_split_over_our_own_stock_and_a_supplier(shop: Company, meye
     settle(shop)
     assert balanced(shop, order_id) == {"ordered": 10, "delivered": 10}
     assert state(shop, order_id).state == "done"
+
+
+def test_what_has_come_is_complete_on_the_day_it_came(shop: Company, meyer: Company, braun: Company) -> None:
+    put(meyer, 10)
+    connect(shop, meyer)
+    order_id = capture(shop, an_order())
+    settle(shop, meyer, braun)
+    order = received(meyer)
+    accept(meyer, order)
+    despatch(meyer, order, 10)
+    settle(shop, meyer)
+    shop.do(
+        lambda tx, ctx: tx.customer_orders.put_pieces([pieces(shop, order_id)[0]._replace(promised_on="2026-01-02")])
+    )
+    (told,) = shop.read(lambda tx: customer_status.show(tx, shop.ctx, "C1"))
+    assert (told["lines"][0]["complete_on"], told["lines"][0]["pieces"][0]["came_on"]) == ("2026-01-02", None)
+    for one in (shop, meyer):
+        one.clock.move(days=9)
+    deliver(meyer, order)
+    for one in (shop, meyer):
+        one.clock.move(days=1)
+    settle(shop, meyer)
+    (told,) = shop.read(lambda tx: customer_status.show(tx, shop.ctx, "C1"))
+    (line,) = told["lines"]
+    came_on = (shop.clock.now() - timedelta(days=1)).date().isoformat()
+    assert (line["delivered"], line["complete_on"], line["pieces"][0]["came_on"]) == ("10", came_on, came_on)
 
 
 def test_a_pick_up_lies_ready_and_is_collected(shop: Company, meyer: Company, braun: Company) -> None:

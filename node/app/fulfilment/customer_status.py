@@ -89,7 +89,9 @@ def _told(tx: Transaction, row: CustomerOrderRow, now: int | None = None) -> dic
     names = {partner.partner_id: partner.name for partner in tx.partners.all()}
     numbers = {order.order_id: order.number for order in orders}
     asked = _asked_for_less(tx, pieces) if now is not None else {}
-    fields = customer_view.order_fields(row, tx.customer_orders.lines(ids), pieces, names, numbers, asked)
+    fields = customer_view.order_fields(
+        row, tx.customer_orders.lines(ids), pieces, names, numbers, asked, _came(tx, pieces)
+    )
     if row.merged_into is not None:
         into = tx.customer_orders.get([row.merged_into])
         fields["merged_into"] = into[row.merged_into].number if into else ""
@@ -114,6 +116,19 @@ def _told(tx: Transaction, row: CustomerOrderRow, now: int | None = None) -> dic
         known = tx.customer_orders.customer(row.customer) if row.customer else None
         fields["customer_orders"] = known.orders if known else 0
     return fields
+
+
+def _came(tx: Transaction, pieces: Sequence[PieceRow]) -> dict[int, str]:
+    """By piece the day on which the last of it came, as was told; else since when it counts as come."""
+    arrived = [piece for piece in pieces if piece.state == "delivered"]
+    last: dict[tuple[int | None, str], str] = {}
+    for event in tx.orders.events(sorted({one.order_id for one in arrived if one.order_id is not None})):
+        if event.standing and event.quantity and event.event in ("delivered", "received"):
+            place = (event.order_id, event.line_id)
+            last[place] = max(last.get(place, ""), event.on or customer_view.when(event.at)[:10])
+    return {
+        one.piece_id: last.get((one.order_id, one.order_line_id)) or customer_view.when(one.at)[:10] for one in arrived
+    }
 
 
 def _asked_for_less(tx: Transaction, pieces: Sequence[PieceRow]) -> dict[int, int]:
