@@ -257,7 +257,7 @@ def test_a_second_node_on_one_home_or_one_database(home: Path, tmp_path: Path) -
     assert second.wait() == OURS
     assert f"process {first.pid} already writes to the database" in second.log
     assert "stop the other one" in second.log
-    with pytest.raises(UnavailableError, match="another process is working on"), control.exclusive(home, 0):
+    with pytest.raises(UnavailableError, match="a node is running on"), control.exclusive(home, 0):
         pass
     assert main(["--home", str(home), "status"]) == 0
     assert first.stop() == 0
