@@ -124,7 +124,8 @@ PLANS = {
     "reservations.due_of": (STATEMENTS.reservations.due_of, "ix_reservation_item"),
     "reservations.held_by": (STATEMENTS.reservations.held_by, "ix_reservation_partner (partner_id=? AND item_key=?)"),
     "reservations.total_of": (STATEMENTS.reservations.total_of, "ix_reservation_partner"),
-    "reservations.covered": (STATEMENTS.reservations.covered, "ix_reservation_covered (item_key=?)"),
+    # By that of what is covered, or that of all holds: without figures SQLite takes either.
+    "reservations.covered": (STATEMENTS.reservations.covered, "(item_key=?)"),
     "reservations.forgettable": (STATEMENTS.reservations.forgettable, "ix_reservation_done"),
     "reservations.counters": (STATEMENTS.reservations.counters, "stock_counter USING PRIMARY KEY"),
     "stock.figure": (STATEMENTS.stock.figure, "stock USING PRIMARY KEY (item_key=?)"),
