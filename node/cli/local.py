@@ -29,9 +29,9 @@ class LocalHost:
         self.ctx = ctx
         self.keys = keys
 
-    def backup(self, target: Path) -> None:
-        """Copy the database into a new file."""
-        self.store.backup(target)
+    def backup(self, target: Path) -> str:
+        """As `Host.backup`."""
+        return self.store.backup(target)
 
     @contextlib.contextmanager
     def adapter(self, name: str, start_from: str = "") -> Iterator[Adapter]:

@@ -77,12 +77,17 @@ def _backup(output: Output, made: Result) -> None:
     output.table(
         ["file", "bytes"], [[name, str(size)] for name, size in made["files"].items()], empty="", right="bytes"
     )
+    if made["copy_database_by"]:
+        output.line("the database is not in it: a PostgreSQL server has its own tool for that, so run")
+        output.line(f"  {made['copy_database_by']}")
     for name in made["unread"]:
         output.note(f"{name} cannot be read as TOML: what it names is not in the copy")
     missing = [f"the private keys in {made['keys']}", *made["secrets"]]
     output.line(f"not in it, keep a copy of them elsewhere: {', '.join(missing)}")
     output.line("to restore: put it into an empty home, with the keys folder; then hansa config check, hansa run")
-    if made["database_elsewhere"]:
+    if made["copy_database_by"]:
+        output.line("  hansa.db goes with pg_restore into the database that [database] names")
+    elif made["database_elsewhere"]:
         output.line("  hansa.db goes to where [database] says")
     for name, path in made["outside"].items():
         output.line(f"  {name} goes to {path}")

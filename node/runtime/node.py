@@ -300,9 +300,9 @@ class Node:
         with self._workers[name].borrowed(start_from) as adapter:
             yield adapter
 
-    def backup(self, target: Path) -> None:
-        """Copy the database into a new file while the node runs. Raises ConfigError."""
-        self.store.backup(target)
+    def backup(self, target: Path) -> str:
+        """As `Host.backup`."""
+        return self.store.backup(target)
 
     def _run_operation(self, name: str, arguments: Mapping[str, Any], progress: Progress) -> Any:
         return operations.run(self, name, arguments, progress)

@@ -51,7 +51,7 @@ class Backend(Protocol):
     def open_reader(self) -> sa.Connection: ...
     def session(self, connection: sa.Connection) -> Session: ...
     def prepare_writer(self, connection: sa.Connection, stages: tuple[str, ...]) -> None: ...
-    def backup(self, target: Path) -> None: ...
+    def backup(self, target: Path) -> str: ...
     def describe(self, connection: sa.Connection) -> tuple[str, int]: ...
     def close(self) -> None: ...
 
@@ -183,9 +183,12 @@ class Database:
                 raise translate(error) from error
         return Info(self._backend.name, version, size, revision or "")
 
-    def backup(self, target: Path) -> None:
-        """Copy the database into a new file while the node runs. Raises ConfigError when that cannot be done."""
-        self._backend.backup(target)
+    def backup(self, target: Path) -> str:
+        """Copy the database into a new file while the node runs: "", else the command of its own tool that does it.
+
+        Raises ConfigError when it cannot be done.
+        """
+        return self._backend.backup(target)
 
     def close(self) -> None:
         """Finish the writes that wait, and close every connection. May be called again."""

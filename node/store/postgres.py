@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,12 @@ class PostgresBackend:
             for stage in stages:
                 connection.exec_driver_sql(stage)
 
-    def backup(self, target: Path) -> None:
-        """Not ours to do. Raises ConfigError that names PostgreSQL's own tool."""
-        raise ConfigError(
-            "a PostgreSQL database is backed up with its own tools",
-            hint=f'Run: pg_dump --format=custom --file="{target}" "$HANSA_DATABASE_URL"',
+    def backup(self, target: Path) -> str:
+        """Not ours to do: the command of PostgreSQL's own tool that does it, without a password."""
+        named = sa.URL.create(
+            "postgresql", self._url.username, None, self._url.host, self._url.port, self._url.database, self._url.query
         )
+        return shlex.join(["pg_dump", "--format=custom", f"--file={target}", named.render_as_string()])
 
     def describe(self, connection: sa.Connection) -> tuple[str, int]:
         """The server's version, and the size of the database in bytes."""

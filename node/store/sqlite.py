@@ -148,8 +148,8 @@ class SqliteBackend:
     def prepare_writer(self, connection: sa.Connection, stages: tuple[str, ...]) -> None:
         """Nothing: SQLite writes rows straight into their table."""
 
-    def backup(self, target: Path) -> None:
-        """Copy the database, beside its writer, into a new file that only we can read. Raises ConfigError."""
+    def backup(self, target: Path) -> str:
+        """Copy the database, beside its writer, into a new file that only we can read: "". Raises ConfigError."""
         if self.path is None:
             raise ConfigError("a database in memory cannot be backed up")
         try:
@@ -169,6 +169,7 @@ class SqliteBackend:
         except sqlite3.Error as error:
             target.unlink(missing_ok=True)
             raise translate(error) from error
+        return ""
 
     def describe(self, connection: sa.Connection) -> tuple[str, int]:
         """The engine's version, and the size of the database in bytes."""

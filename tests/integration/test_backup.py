@@ -112,3 +112,22 @@ def test_a_backup_says_what_is_not_in_it(home: Path, tmp_path: Path, capsys: Cap
     assert not list((tmp_path / "copy").rglob("*secret*"))
     assert not (tmp_path / "copy" / "keys").exists()
     assert not (tmp_path / "copy" / "erp").exists()
+
+
+def test_a_backup_without_its_postgresql_database_says_how_that_is_copied(
+    home: Path, tmp_path: Path, capsys: Captured, postgres_url: str
+) -> None:
+    with (home / "hansa.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f'[database]\nurl = "{postgres_url}"\n')
+    assert main(["--home", str(home), "init", "--name", "Shop"]) == 0
+    capsys.readouterr()
+    assert main(["--home", str(home), "backup", str(tmp_path / "copy")]) == 0
+    said = capsys.readouterr().out
+    assert "the database is not in it" in said
+    assert "pg_dump --format=custom" in said
+    assert "pg_restore" in said
+    assert (tmp_path / "copy" / "rules.toml").exists()
+    assert not (tmp_path / "copy" / "hansa.db").exists()
+    made = asked(capsys, home, "backup", str(tmp_path / "another"))
+    assert "hansa.db" not in made["files"]
+    assert made["copy_database_by"].startswith("pg_dump ")

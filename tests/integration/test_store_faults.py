@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import stat
@@ -347,9 +348,14 @@ def test_a_backup_while_the_node_writes(sqlite_url: str, tmp_path: Path) -> None
 
 
 def test_a_backup_of_postgresql_names_its_tool(postgres_url: str, tmp_path: Path) -> None:
-    with closing(open_store(postgres_url)) as store, pytest.raises(ConfigError) as caught:
-        store.backup(tmp_path / "backup")
-    assert "pg_dump" in caught.value.hint
+    target = tmp_path / "my backup" / "hansa.db"
+    secret = sa.make_url(postgres_url).set(password="s3cret")
+    with closing(open_store(secret.render_as_string(hide_password=False))) as store:
+        tool, *given = shlex.split(store.backup(target))
+    assert (tool, given[:2]) == ("pg_dump", ["--format=custom", f"--file={target}"])
+    named = sa.make_url(given[2])
+    assert (named.drivername, named.database, named.password) == ("postgresql", secret.database, None)
+    assert dict(named.query) == dict(secret.query)
 
 
 def test_what_support_asks_for(store: Database) -> None:

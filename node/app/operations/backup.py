@@ -21,7 +21,8 @@ OUTSIDE = "outside"
 def backup(host: Host, *, folder: str, report: Report) -> dict[str, Any]:
     """Copy database, settings and what they name into a new or empty folder. Keys and secrets stay where they are.
 
-    Raises ConfigError where the folder cannot be written, or the database has tools of its own for this.
+    A database that has tools of its own for this is not in it; the command that copies it is told. Raises ConfigError
+    where the folder cannot be written.
     """
     settings = host.ctx.settings
     target = Path(folder)
@@ -32,7 +33,7 @@ def backup(host: Host, *, folder: str, report: Report) -> dict[str, Any]:
         if any(target.iterdir()):
             raise ConfigError(f"{target} is not empty", hint="name a new folder; a backup replaces nothing")
         report("copying the database")
-        host.backup(target / DATABASE)
+        by_tool = host.backup(target / DATABASE)
         named = named_files(settings.home)
         places = {path: _place(path, named.home) for path in named.files}
         for path, place in places.items():
@@ -44,10 +45,12 @@ def backup(host: Host, *, folder: str, report: Report) -> dict[str, Any]:
             hint="the node's user must be able to read what the settings name, and to write to the folder",
         ) from None
     given = settings.database
+    files = [*([] if by_tool else [DATABASE]), *map(str, places.values())]
     return {
         "folder": str(target),
-        "files": {name: (target / name).stat().st_size for name in (DATABASE, *map(str, places.values()))},
+        "files": {name: (target / name).stat().st_size for name in files},
         "outside": {str(place): str(path) for path, place in places.items() if place.parts[0] == OUTSIDE},
+        "copy_database_by": by_tool,
         "database_elsewhere": bool(given.url or given.url_env or given.url_file),
         "keys": str(settings.home / "keys"),
         "secrets": [str(path) for path in named.secrets],

@@ -67,8 +67,11 @@ class Host(Protocol):
     def live(self) -> Live | None:
         """None when no node is running."""
 
-    def backup(self, target: Path) -> None:
-        """Copy the database into a new file. Raises ConfigError when that cannot be done."""
+    def backup(self, target: Path) -> str:
+        """Copy the database into a new file: "". Of a database with tools of its own for this, the command to run.
+
+        Raises ConfigError when it cannot be done.
+        """
 
     @property
     def keys(self) -> Keys:
