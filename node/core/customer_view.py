@@ -211,7 +211,10 @@ def to_do(piece: PieceRow, number: str = "") -> str:
     if piece.mode in INBOUND and piece.state == "despatched":
         return f"say what arrives there: `hansa order receive {number or 'ORDER'}`"
     if is_hindered(piece):
-        return "see `hansa order why`; when rules, rates or settings are mended: `hansa order approve` looks again"
+        return (
+            "see `hansa order why`; a running node looks again when rules or rates are mended, and when it starts, "
+            "for settings; `hansa order approve` at once"
+        )
     return TO_DO.get(piece.state, "")
 
 

@@ -69,6 +69,9 @@ class CustomerOrderStore(Protocol):
     def back_ordered(self, item_keys: Sequence[str]) -> list[CustomerOrderRow]:
         """Orders that wait for one of these items: the most urgent first, then the oldest."""
 
+    def hindered(self, after: int, limit: int) -> list[int]:
+        """Orders with an id above `after`, by id, of which something waits for other than supply or a notice's end."""
+
     def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
         """Pieces of these items that count on stock which no hold keeps: the most urgent first, then the oldest."""
 

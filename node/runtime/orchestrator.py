@@ -1,4 +1,7 @@
-"""The worker that carries customer orders on: woken by what happens, and by the next deadline; it polls nothing."""
+"""The worker that carries customer orders on: woken by what happens, and by the next deadline.
+
+Each time it also looks whether rules or rates have changed, which orders may wait for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterable
 from node.app.context import Context
 from node.app.fulfilment import recurring
 from node.app.fulfilment.advancing import AT_ONCE, advance
+from node.app.fulfilment.mended import Mended
 from node.errors import HansaError
 from node.ports import Store
 
@@ -36,6 +40,7 @@ class Orchestrator:
         self._woke = woke
         self._handed_over = handed_over
         self._event = threading.Event()
+        self._mended = Mended()
         self._stopping = False
         self._last_error = ""
         self._thread = threading.Thread(target=self._serve, name="hansa-orders", daemon=True)
@@ -70,9 +75,10 @@ class Orchestrator:
                 done = advance(self._store, self._ctx, AT_ONCE)
                 if done.wake:
                     self._woke(done.wake)
-                if not done.orders:
+                if done.orders:
+                    self._handed_over()
+                elif not self._mended.wake(self._store, self._ctx):
                     break
-                self._handed_over()
             self._last_error = ""
             return self._pause()
         except HansaError as error:

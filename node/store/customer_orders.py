@@ -77,6 +77,7 @@ class CustomerOrderStatements:
         self._by_ids(sql)
         self._by_names(sql)
         self._of_work(sql)
+        self._of_hindered(sql)
 
     def _by_ids(self, sql: Compiler) -> None:
         ids = listed(sql.name, "order_ids", "bigint")
@@ -125,6 +126,24 @@ class CustomerOrderStatements:
             "order_ids",
         )
         self.of_ids = sql(sa.select(PIECE).where(_P.piece_id.in_(listed(sql.name, "piece_ids", "bigint"))), "piece_ids")
+
+    def _of_hindered(self, sql: Compiler) -> None:
+        empty: sa.ColumnElement[str] = sa.literal_column("''")
+        self.hindered = sql(
+            only_first(
+                sa.select(_P.customer_order_id)
+                .distinct()
+                .where(
+                    _P.state == word("back_ordered"),
+                    _P.customer_order_id > parameter("after"),
+                    _P.promised_on.is_(None),
+                    _P.reason != empty,
+                    _P.notice == empty,
+                )
+                .order_by(_P.customer_order_id)
+            ),
+            *("after", "limit"),
+        )
 
     def _of_work(self, sql: Compiler) -> None:
         due = _C.next_at.is_not(None)
@@ -349,6 +368,10 @@ class CustomerOrders:
         if not item_keys or not self._session.values(self._sql.any_back_ordered, 1):
             return []
         return self._session.all(CustomerOrderRow._make, self._sql.back_ordered, json.dumps([*item_keys]))
+
+    def hindered(self, after: int, limit: int) -> list[int]:
+        """Orders with a number above `after`, by number, of which something waits for other than supply or a notice."""
+        return [int(one) for one in self._session.values(self._sql.hindered, after, limit)]
 
     def claims(self, item_keys: Sequence[str]) -> list[ClaimRow]:
         """Pieces of these items that count on stock which no hold keeps: the most urgent first, then the oldest."""

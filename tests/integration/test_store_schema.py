@@ -126,6 +126,7 @@ PLANS = {
     "reservations.total_of": (STATEMENTS.reservations.total_of, "ix_reservation_partner"),
     # By that of what is covered, or that of all holds: without figures SQLite takes either.
     "reservations.covered": (STATEMENTS.reservations.covered, "(item_key=?)"),
+    "customer_orders.hindered": (STATEMENTS.customer_orders.hindered, "ix_piece_back_ordered"),
     "reservations.forgettable": (STATEMENTS.reservations.forgettable, "ix_reservation_done"),
     "reservations.counters": (STATEMENTS.reservations.counters, "stock_counter USING PRIMARY KEY"),
     "stock.figure": (STATEMENTS.stock.figure, "stock USING PRIMARY KEY (item_key=?)"),

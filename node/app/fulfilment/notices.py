@@ -84,17 +84,17 @@ def supply_changed(tx: Transaction, ctx: Context, item_keys: Sequence[str]) -> b
     return _wake(tx, ctx, ids)
 
 
-def look_again(tx: Transaction, ctx: Context, customer_order_id: int) -> bool:
-    """What of an order waits for supply is sourced again now; whether there is such a thing."""
+def look_again(tx: Transaction, ctx: Context, customer_order_ids: Sequence[int]) -> bool:
+    """What of these orders waits for supply is sourced again now; whether there is such a thing."""
     waits = [
         piece
-        for piece in tx.customer_orders.pieces([customer_order_id])
+        for piece in tx.customer_orders.pieces(customer_order_ids)
         if piece.state == "back_ordered" and not piece.promised_on
     ]
     if not waits:
         return False
     tx.customer_orders.put_pieces([piece._replace(next_at=ctx.now_micros()) for piece in waits])
-    return _wake(tx, ctx, [customer_order_id])
+    return _wake(tx, ctx, {piece.customer_order_id for piece in waits})
 
 
 def wake_pieces(tx: Transaction, ctx: Context, piece_ids: Sequence[int]) -> bool:

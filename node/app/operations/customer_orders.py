@@ -232,7 +232,7 @@ def order_approve(host: Host, *, order: str, reason: str = "") -> dict[str, Any]
 
     def use_case(tx: Transaction) -> dict[str, Any]:
         row = customer_status.one(tx, order)
-        if row.state in ("active", "waiting") and look_again(tx, host.ctx, row.customer_order_id):
+        if row.state in ("active", "waiting") and look_again(tx, host.ctx, [row.customer_order_id]):
             return {"number": row.number, "state": "sourced again", "asked": []}
         if row.state not in ("human", "approval"):
             raise RefusedError(f"customer order {order} waits for nobody's approval", code="not-waiting")
