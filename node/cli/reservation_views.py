@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from node.cli.output import Output, shown
+from node.cli.words import unit
 
 __all__ = ["VIEWS"]
 
@@ -36,7 +37,7 @@ def _table(output: Output, rows: list[Result], empty: str) -> None:
                 one["location"],
                 shown(one["quantity"]),
                 shown(one["granted"]),
-                one["unit"],
+                unit(one["unit"]),
                 one["state"].replace("_", " "),
                 _time(one["expires_at"]),
                 one["reason"],
@@ -55,8 +56,8 @@ def _show(output: Output, one: Result) -> None:
         ("item", one["item"]),
         ("GTIN", _other_gtin(one)),
         ("location", one["location"]),
-        ("asked for", f"{shown(one['quantity'])} {one['unit']}"),
-        ("granted", f"{shown(one['granted'])} {one['unit']}"),
+        ("asked for", f"{shown(one['quantity'])} {unit(one['unit'])}"),
+        ("granted", f"{shown(one['granted'])} {unit(one['unit'])}"),
         ("until", _time(one["expires_at"])),
         ("seconds left", shown(one["seconds_left"])),
         ("extended", f"{one['extensions']} times"),
@@ -99,7 +100,7 @@ def _extended(output: Output, one: Result) -> None:
 def _released(output: Output, one: Result) -> None:
     if one["state"] in ("requested", "granted", "partly_granted"):
         left = one["quantity" if one["state"] == "requested" else "granted"]
-        output.line(f"{one['reservation']}: {shown(left)} {one['unit']} of it stay {_STAY[one['state']]}")
+        output.line(f"{one['reservation']}: {shown(left)} {unit(one['unit'])} of it stay {_STAY[one['state']]}")
         return
     output.line(f"{one['reservation']} is {one['state'].replace('_', ' ')}")
 

@@ -200,14 +200,19 @@ def _document_row(one: Result) -> list[str]:
     state = one["state"] + (f" (duplicate of {one['duplicate_of']})" if one["duplicate_of"] else "")
     link = "" if one["link_number"] is None else str(one["link_number"])
     stored, usage = moment(one["stored_at"]), one["usage"].lower()
-    return [str(one["id"]), stored, one["partner"], one["direction"], one["type"], number, usage, state, link]
+    partner = one["partner_name"] or one["partner"]
+    return [str(one["id"]), stored, partner, one["direction"], one["type"], number, usage, state, link]
+
+
+def _with(one: Result) -> str:
+    return f"{one['partner_name']}, {one['partner']}" if one["partner_name"] else str(one["partner"])
 
 
 def _document(output: Output, one: Result) -> None:
     output.pairs(
         [
             ("document", f"{one['id']}: {one['type']} {one['number']}"),
-            ("partner", f"{one['partner']} ({'sent' if one['direction'] == 'out' else 'received'})"),
+            ("partner", f"{_with(one)} ({'sent' if one['direction'] == 'out' else 'received'})"),
             ("state", one["state"]),
             ("why", "; ".join(f"{part.get('text', '')} [{part.get('code', '')}]" for part in one["reasons"])),
             ("link number", shown(one["link_number"])),

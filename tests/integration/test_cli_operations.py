@@ -40,8 +40,9 @@ class Desk:
     def keys(self) -> Keyring:
         return self.company.keys
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path) -> str:
         target.write_bytes(b"copy")
+        return ""
 
     def adapter(self, name: str, start_from: str = "") -> AbstractContextManager[Adapter]:
         raise ConfigError(f"no adapter {name}")
@@ -156,6 +157,20 @@ def test_an_order_goes_all_the_way_by_hand(shop: Desk, maker: Desk) -> None:
     assert [one["type"] for one in shop.do("documents.list", direction="in", type="Invoice")["documents"]] == [
         "Invoice"
     ]
+
+
+def test_documents_are_told_by_the_names_of_partners(
+    shop: Desk, maker: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed = shop.do("order.place", partner=maker.company.id, number="PO1", lines=[{"line": "CHEW-1", "quantity": "6"}])
+    capsys.readouterr()
+    (listed,) = shop.do("documents.list", type="Order")["documents"]
+    assert (listed["partner"], listed["partner_name"]) == (maker.company.id, "Maker")
+    out = capsys.readouterr().out
+    assert "Maker" in out
+    assert maker.company.id not in out
+    shop.do("documents.show", document=placed["document"])
+    assert f"Maker, {maker.company.id} (sent)" in capsys.readouterr().out
 
 
 def test_a_change_and_a_cancellation_are_answered(shop: Desk, maker: Desk) -> None:

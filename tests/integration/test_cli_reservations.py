@@ -170,8 +170,9 @@ def test_a_hold_from_request_to_release_as_people_see_it(
     assert code == 0
     assert "no:" not in out
     assert f"{name}: we hold for Shop" in out
-    assert "12 C62" in out
-    assert "10 C62" in out
+    assert "12 pcs" in out
+    assert "10 pcs" in out
+    assert "C62" not in out
     code, out, _ = run("maker", "availability", "BEAR")
     assert code == 0
     assert "RESERVED" in out
@@ -194,7 +195,7 @@ def test_a_part_of_a_hold_is_given_back_by_command(
     name = asked["reservations"][0]["reservation"]
     linked()
     code, out, _ = run("shop", "reservation", "release", name, "--quantity", "3", "--reason", "three are too many")
-    assert (code, out.strip()) == (0, f"{name}: 5 C62 of it stay held")
+    assert (code, out.strip()) == (0, f"{name}: 5 pcs of it stay held")
     linked()
     for home in ("shop", "maker"):
         one = told(home, "reservation", "show", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 from node import wire
 from node.app.documents.submit import Submission, submit
 from node.app.stock import availability, reservations
+from node.app.stock.requested import take_response
 from node.config import (
     PartnerSettings,
     ReservationSettings,
 )
-from node.core.document.common import ItemRef
+from node.core.document.common import ItemRef, Reason
+from node.core.document.reservation import ReservationOutcome, ReservationResponse, ReservationResponseLine
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
 from tests.integration import holding_pair
@@ -131,6 +134,32 @@ def test_a_hold_is_extended_as_often_as_agreed(buyer: Company, seller: Company) 
     connect(buyer, seller)
     assert held(seller, row.reservation_id).expires_at == until
     assert held(buyer, row.reservation_id).reason == "it has been extended as often as is agreed"
+
+
+def test_why_a_hold_was_not_extended_is_told(buyer: Company, seller: Company) -> None:
+    """Whether it lasts as long as it may, the partner refuses the request itself, or knows of no such hold."""
+    settings(seller, reservations=ReservationSettings(hold_seconds_max=1_000))
+    (row,) = ask(buyer, seller, wanted(2), seconds=5_000)
+    buyer.do(reservations.extend, row.reservation_id, buyer.clock.now() + timedelta(seconds=9_000))
+    connect(buyer, seller)
+    assert held(buyer, row.reservation_id).reason == "no hold lasts longer than it does already"
+
+    buyer.do(reservations.extend, row.reservation_id, buyer.clock.now() + timedelta(seconds=9_000))
+    (document, *_) = buyer.read(lambda tx: tx.documents.search(type="ReservationRequest", limit=1))
+    reasons = json.dumps([{"code": "stale", "text": "it came too late"}])
+    refused = document._replace(state="refused", reasons=reasons)
+    buyer.do(reservations.undo_refused, seller.id, [refused])
+    assert held(buyer, row.reservation_id).reason == "it was not extended: it came too late"
+    assert held(buyer, row.reservation_id).state == "granted"
+
+    line = ReservationResponseLine(
+        line_id="1",
+        reservation_id=row.reservation_id,
+        outcome=ReservationOutcome.REFUSED,
+        reason=Reason(code="unknown-reservation", text="there is no such hold of yours"),
+    )
+    buyer.do(take_response, seller.id, ReservationResponse(lines=(line,)))
+    assert held(buyer, row.reservation_id).reason == "it was not extended: there is no such hold of yours"
 
 
 def test_a_hold_is_given_back_once(buyer: Company, seller: Company) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from node.core import card
 from node.core.document import DOCUMENTS
 from node.core.rows import DocumentRow
 from node.errors import ConfigError, RefusedError
+from node.ports import Transaction
 
 __all__ = ["summary"]
 
@@ -29,8 +31,13 @@ _PROTOCOL = {
 }
 
 
-def summary(row: DocumentRow) -> dict[str, Any]:
-    """A document as lists show it."""
+def summary(tx: Transaction, rows: Sequence[DocumentRow]) -> list[dict[str, Any]]:
+    """Documents as lists show them."""
+    names = {partner.partner_id: partner.name for partner in tx.partners.all()}
+    return [{**_fields_of(row), "partner_name": names.get(row.partner_id, "")} for row in rows]
+
+
+def _fields_of(row: DocumentRow) -> dict[str, Any]:
     return {
         "id": row.document_id,
         "partner": row.partner_id,
@@ -64,12 +71,9 @@ def documents_list(
     """Documents, newest first; `before` is the id of the last one of the page before."""
     if not 0 < limit <= LIMIT_MAX:
         raise RefusedError(f"limit: 1 to {LIMIT_MAX}", code="bad-argument")
-    rows = host.store.read(
-        lambda tx: tx.documents.search(
-            partner_id=partner, direction=direction, type=type, state=state, number=number, before=before, limit=limit
-        )
-    )
-    return {"documents": [summary(row) for row in rows], "more": len(rows) == limit}
+    given = {"partner_id": partner, "direction": direction, "type": type, "state": state, "number": number}
+    found = host.store.read(lambda tx: summary(tx, tx.documents.search(**given, before=before, limit=limit)))
+    return {"documents": found, "more": len(found) == limit}
 
 
 @operation("documents.show")
@@ -80,7 +84,7 @@ def documents_show(host: Host, *, document: int) -> dict[str, Any]:
         raise RefusedError(
             f"there is no document {document}", code="unknown-document", hint="see: hansa documents list"
         )
-    told = summary(row)
+    (told,) = host.store.read(lambda tx: summary(tx, [row]))
     told["valid_until"] = moment(row.valid_until)
     told["leaf"] = row.leaf.hex()
     told["bytes"] = len(row.body) if row.body is not None else None
@@ -131,15 +135,23 @@ def documents_release(host: Host, *, document: int, refuse: str | None = None) -
     )
     if host.live is not None:
         host.live.wake(sorted(woken))
-    row = host.store.read(lambda tx: tx.documents.get(document))
-    assert row is not None
-    return summary(row)
+    return _one(host, document)
 
 
 @operation("documents.withdraw")
 def documents_withdraw(host: Host, *, document: int) -> dict[str, Any]:
     """Take back a document that has no link number yet; its effects are undone."""
-    return summary(host.store.write(lambda tx: submit.withdraw(tx, host.ctx, document)))
+    host.store.write(lambda tx: submit.withdraw(tx, host.ctx, document))
+    return _one(host, document)
+
+
+def _one(host: Host, document: int) -> dict[str, Any]:
+    def query(tx: Transaction) -> dict[str, Any]:
+        row = tx.documents.get(document)
+        assert row is not None
+        return summary(tx, [row])[0]
+
+    return host.store.read(query)
 
 
 @operation("evidence.export")

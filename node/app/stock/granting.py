@@ -45,6 +45,7 @@ _SAY = {
     "too-short": "it would have ended already",
     "test": "test documents hold no stock, now that partners rely on our figures",
     "unknown-reservation": "there is no such hold of yours",
+    "longest": "no hold lasts longer than it does already",
     "extension-limit": "it has been extended as often as is agreed",
 }
 _OUTCOME_OF = {
@@ -285,7 +286,8 @@ def _extend(
     latest = desk.ctx.now() + timedelta(seconds=settings.hold_seconds_max)
     until = wire.micros(min(request.hold_until or latest, latest))
     if stale or until <= row.expires_at:
-        return line_told(line.line_id, row, "stale" if stale else "")
+        is_cut = request.hold_until is None or wire.micros(request.hold_until) > row.expires_at
+        return line_told(line.line_id, row, "stale" if stale else "longest" if is_cut else "")
     if row.extensions >= settings.extensions_max:
         return line_told(line.line_id, row, "extension-limit")
     longer = row._replace(expires_at=until, extensions=row.extensions + 1, at=desk.ledger.now)

@@ -26,6 +26,7 @@ from node.ports import Transaction
 __all__ = ["Back", "take_response", "undo_refused", "with_margin"]
 
 _HELD = (ReservationOutcome.GRANTED, ReservationOutcome.PARTLY_GRANTED)
+_NOT_EXTENDED = "it was not extended: "
 _EVENT_OF = {
     ReservationOutcome.GRANTED: "grant",
     ReservationOutcome.PARTLY_GRANTED: "grant_partly",
@@ -78,7 +79,9 @@ def _heard(ctx: Context, row: ReservationRow, line: ReservationResponseLine, now
     reason = (line.reason.text or line.reason.code)[:500] if line.reason else ""
     if line.outcome not in _HELD or line.expires_at is None or line.quantity is None:
         state = reservation.after(row.state, event)
-        return row if state == row.state else row._replace(state=state, granted=0, reason=reason, at=now)
+        if state == row.state:
+            return row._replace(reason=_NOT_EXTENDED + reason) if row.state in reservation.LIVE and reason else row
+        return row._replace(state=state, granted=0, reason=reason, at=now)
     expires_at = with_margin(ctx, line.expires_at)
     if row.state in reservation.LIVE:
         # The answer to an extension, or the same answer again: only the end may have changed.
@@ -109,17 +112,22 @@ def _granted(row: ReservationRow, line: ReservationResponseLine) -> int:
 
 
 def undo_refused(tx: Transaction, ctx: Context, partner_id: str, refused: Sequence[DocumentRow]) -> None:
-    """The partner refused requests of ours as documents, stale ones among them: nothing is held by them."""
+    """The partner refused requests of ours as documents, stale ones among them: nothing is held, or longer, by them."""
     now = ctx.now_micros()
     for document in refused:
         if document.type != "ReservationRequest" or document.body is None:
             continue
         asked = wire.decode_document(document.type, document.body)
-        if not isinstance(asked, ReservationRequest) or asked.action is not ReservationAction.HOLD:
+        if not isinstance(asked, ReservationRequest):
             continue
         rows = tx.reservations.find(partner_id, "requester", [line.reservation_id for line in asked.lines])
         reasons = json.loads(document.reasons) if document.reasons else []
         reason = str(reasons[0]["text"])[:500] if reasons else document.state
+        if asked.action is ReservationAction.EXTEND:
+            live = [row for row in rows.values() if row.state in reservation.LIVE]
+            tx.reservations.put([row._replace(reason=_NOT_EXTENDED + reason) for row in live])
+        if asked.action is not ReservationAction.HOLD:
+            continue
         tx.reservations.put(
             [
                 row._replace(state=reservation.after(row.state, "refuse"), reason=reason, at=now)
