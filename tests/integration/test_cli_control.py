@@ -125,7 +125,7 @@ def test_whoever_lets_a_command_read_other_fields_counts_it(project_root: Path) 
             keys = [one.slice] if isinstance(one, ast.Subscript) else []
             if isinstance(one, ast.Assign) and isinstance(one.value, ast.Tuple):  # names that are looped over
                 keys = one.value.elts
-            read |= {f"{path.name} {key.value}" for key in keys if isinstance(key, ast.Constant)}
+            read |= {f"{path.name} {key.value!s}" for key in keys if isinstance(key, ast.Constant)}
     found = hashlib.sha256("\n".join(sorted(read)).encode()).hexdigest()[:12]
     assert (control.ANSWERS, found) == ANSWERS, "raise ANSWERS in node/control.py, and note both numbers here"
 

@@ -39,7 +39,7 @@ class Desk:
     def __init__(self, company: Company) -> None:
         self.company, self.store, self.ctx, self.keys = company, company.store, company.ctx, company.keys
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path) -> str:
         raise NotImplementedError
 
     def adapter(self, name: str, start_from: str = "") -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -113,7 +114,8 @@ def test_pieces_are_filled_by_date_and_are_late_one_by_one() -> None:
 def test_what_was_delivered_is_not_told_as_received() -> None:
     told = seen(event("accepted", 10), event("despatched", 10), event("delivered", 10))
     (line,) = told.lines
-    assert [(one.delivered, one.received) for one in (line, *line.pieces)] == [(10, 0), (10, 0)]
+    (piece,) = line.pieces
+    assert [line.delivered, line.received] == [piece.delivered, piece.received] == [Decimal(10), Decimal(0)]
     assert [one.delivered for one in told.totals] == [10]
 
 
