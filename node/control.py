@@ -37,9 +37,6 @@ __all__ = [
     "exclusive",
 ]
 
-ANSWERS = 1
-"""Counts changes of requests and answers; raised whenever a command asks for, or reads, another field than before."""
-
 SOCKET_NAME = "control.sock"
 LOCK_NAME = "hansa.lock"
 VERSION = "version"
@@ -149,8 +146,8 @@ def error_from_fields(fields: Mapping[str, Any]) -> HansaError:
 
 
 def _version() -> list[int]:
-    """What we speak: the release's numbers, then `ANSWERS`; a later one is greater."""
-    return [*(int(part) for part in __version__.split(".") if part.isdigit()), ANSWERS]
+    """The release's numbers; a later one is greater."""
+    return [int(part) for part in __version__.split(".") if part.isdigit()]
 
 
 def _line(message: Mapping[str, Any]) -> bytes:
