@@ -298,9 +298,11 @@ def test_sigterm_ends_a_node_and_its_log_is_json(tmp_path: Path) -> None:
             lines.append(json.loads(line))
             if lines[-1]["message"] == "the node is ready":
                 break
-        with pytest.raises(UnavailableError, match="another process"), control.exclusive(low.home, 0):
-            pass
-        running.send_signal(signal.SIGTERM)
+        try:
+            with pytest.raises(UnavailableError, match="a node is running"), control.exclusive(low.home, 0):
+                pass
+        finally:
+            running.send_signal(signal.SIGTERM)
         lines += [json.loads(line) for line in running.stderr]
         assert running.wait(60) == 0
     assert lines[-1]["message"] == "the node has stopped"
