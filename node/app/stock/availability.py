@@ -102,10 +102,14 @@ def _keys(tx: Transaction, item: str) -> list[str]:
     """Every key under which stock of this item may be told."""
     own = tx.partners.own().partner_id
     names = [item, number_key(item, own)]
-    names += [number_key(item, row.partner_id) for row in tx.partners.all()]
     if is_gtin(item):
         names.append(f"gtin:{gtin14(item)}")
-    numbers = sorted({row.item_number for row in tx.stock.aliases(names)})
+    aliases = tx.stock.aliases(names)
+    if not aliases and not is_gtin(item):
+        # No name of ours: a partner may call it so.
+        theirs = [number_key(item, row.partner_id) for row in tx.partners.all()]
+        names, aliases = names + theirs, tx.stock.aliases(theirs)
+    numbers = sorted({row.item_number for row in aliases})
     keys = dict.fromkeys(names)
     if numbers:
         keys |= dict.fromkeys(number_key(number, own) for number in numbers)
