@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -13,35 +12,16 @@ import pytest
 
 from node.app.documents.submit import Submission, submit
 from node.app.stock import reservations
-from node.config import PartnerSettings, SharingRule, SharingSettings
+from node.config import PartnerSettings
 from node.core.document.common import DocumentHeader
 from node.core.document.reservation import ReservationRelease, ReservationReleaseLine
 from node.core.quantity import Quantity
 from node.errors import RefusedError
 from tests.companies import Company, connect, swap
-from tests.integration.holding_pair import PIECE, ask, free, give, held, order, put, settings, wanted
+from tests.integration import holding_pair
+from tests.integration.holding_pair import PIECE, ask, free, give, held, order, settings, wanted
 
-
-@pytest.fixture
-def buyer(tmp_path: Path) -> Iterator[Company]:
-    made = Company(tmp_path, "Toys and More")
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def seller(tmp_path: Path, store_url: str) -> Iterator[Company]:
-    made = Company(tmp_path, "Meyer Spielwaren", "0088:4012345000009", store_url)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(autouse=True)
-def linked(buyer: Company, seller: Company) -> None:
-    swap(buyer, seller)
-    connect(buyer, seller)
-    settings(seller, sharing=SharingSettings(rules=(SharingRule(figure="exact"),)))
-    put(seller, "BEAR", 10)
+buyer, seller, linked = holding_pair.buyer, holding_pair.seller, holding_pair.linked
 
 
 def release(name: str, count: str, unit: str = "C62", number: str = "R-1") -> ReservationRelease:
