@@ -21,24 +21,14 @@ from node.core.reservation_rows import ReservationRow
 from node.errors import AdapterError, ConfigError
 from tests.adapters.rigs import HoldingRig
 from tests.companies import Company, HandClock, connect, swap
+from tests.integration import holding_pair
 from tests.integration.holding_pair import PIECE, ask, free, give, held, order, own_figure, put, settings, wanted
 from tests.integration.nodes import acquainted, until
 
 ERP = AdapterSettings(name="erp", kind="sql", usage="test", documents=("Order",), reserves=("DC1",))
 
 
-@pytest.fixture
-def buyer(tmp_path: Path) -> Iterator[Company]:
-    made = Company(tmp_path, "Toys and More")
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def seller(tmp_path: Path, store_url: str) -> Iterator[Company]:
-    made = Company(tmp_path, "Meyer Spielwaren", "0088:4012345000009", store_url)
-    yield made
-    made.store.close()
+buyer, seller = holding_pair.buyer, holding_pair.seller
 
 
 @pytest.fixture
